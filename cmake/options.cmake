@@ -1,0 +1,17 @@
+# Compiler settings shared by every target of the project.
+add_library(pte_options INTERFACE)
+target_include_directories(pte_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(pte_options INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
+  -fno-math-errno -ffp-contract=off)
+if(PTE_SANITIZE)
+  target_compile_options(pte_options INTERFACE -fsanitize=${PTE_SANITIZE}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(pte_options INTERFACE -fsanitize=${PTE_SANITIZE})
+endif()
+if(PTE_FORCE_SCALAR)
+  target_compile_definitions(pte_options INTERFACE PTE_FORCE_SCALAR=1)
+endif()
+if(PTE_FUZZ)
+  target_compile_options(pte_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

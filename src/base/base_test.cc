@@ -1,0 +1,109 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <numeric>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/file.h"
+#include "base/result.h"
+#include "base/sha256.h"
+#include "base/thread_pool.h"
+
+namespace pte {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() /
+              fmt::format("pte_base_{}_{}", ::getpid(),
+                          testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  fs::path folder_;
+};
+
+Result<int> half_of(int value) {
+  if (value % 2 != 0) return invalid_argument("{} is odd", value);
+  return value / 2;
+}
+
+Result<int> quarter_of(int value) {
+  PTE_TRY(const int half, half_of(value));
+  PTE_TRY(const int quarter, half_of(half).at("half"));
+  return quarter;
+}
+
+TEST(Result, PropagatesErrorsWithTheirPlace) {
+  EXPECT_EQ(*quarter_of(12), 3);
+  const auto error = quarter_of(6);
+  ASSERT_FALSE(error.has_value());
+  EXPECT_EQ(error.error().message, "half: 3 is odd");
+  EXPECT_EQ(error.error().code, Code::kInvalidArgument);
+}
+
+TEST(Checked, ReportsOverflow) {
+  EXPECT_EQ(checked_mul<int64_t>(1LL << 40, 1LL << 10), 1LL << 50);
+  EXPECT_FALSE(checked_mul<int64_t>(1LL << 40, 1LL << 40));
+  EXPECT_FALSE(checked_add<uint64_t>(~0ULL, 1));
+  EXPECT_TRUE(in_range(4, 0, 4));
+  EXPECT_FALSE(in_range(~0ULL, 2, 4));
+  EXPECT_EQ(align_up(17, 16), 32U);
+}
+
+TEST_F(FileTest, MapsWhatWasWritten) {
+  ASSERT_TRUE(write_file(path("a"), "hello"));
+  const auto file = MappedFile::open(path("a"));
+  ASSERT_TRUE(file);
+  EXPECT_EQ(as_text(file->bytes()), "hello");
+}
+
+TEST_F(FileTest, ReportsMissingFilesAndFolders) {
+  EXPECT_EQ(MappedFile::open(path("none")).error().code, Code::kNotFound);
+  EXPECT_EQ(MappedFile::open(folder_.string()).error().code, Code::kIo);
+  ASSERT_TRUE(write_file(path("empty"), ""));
+  EXPECT_TRUE(MappedFile::open(path("empty"))->bytes().empty());
+}
+
+TEST_F(FileTest, LeavesNothingBehindWithoutCommit) {
+  {
+    auto file = AtomicFile::create(path("b"));
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->write("half a file"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
+TEST_F(FileTest, ReportsAFolderThatIsNotThere) {
+  const auto status = write_file(path("missing/file"), "x");
+  ASSERT_FALSE(status.has_value());
+  EXPECT_NE(status.error().message.find("cannot create"), std::string::npos);
+}
+
+TEST(Sha256, MatchesThePublishedVector) {
+  EXPECT_EQ(sha256_hex(as_bytes("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(ThreadPool, CoversEveryIndexOnce) {
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (int64_t count : {0, 1, 3, 1000}) {
+      std::vector<int> hits(static_cast<size_t>(count), 0);
+      pool.parallel_for(count, 2, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+      });
+      EXPECT_EQ(std::accumulate(hits.begin(), hits.end(), int64_t{0}), count);
+      for (int hit : hits) EXPECT_EQ(hit, 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pte
