@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Blob {
   std::shared_ptr<const void> owner;
   uint32_t alignment = 16;  // asked of the writer for the segment that holds them
 
+  size_t size() const { return bytes.size(); }
   static Blob copy(Bytes bytes);
   static Blob of(const Tensor& tensor);  // shares the memory of a dense tensor
 };
@@ -47,7 +49,9 @@ struct TensorValue {
   uint32_t constant = 0;
   std::optional<Allocation> allocation;
   bool external = false;
-  std::string name;  // fully qualified name; often empty
+  std::string name;         // fully qualified name; often empty
+  int8_t device_type = 0;   // 0 is the CPU
+  int8_t device_index = 0;
 
   size_t nbytes() const { return byte_count(dtype, sizes).value_or(0); }
 };
@@ -59,6 +63,9 @@ struct OptionalTensorList { std::vector<int32_t> items; };  // the same; -1 is N
 
 using Value = std::variant<Null, int64_t, bool, double, TensorValue, std::string, IntList,
                            std::vector<double>, std::vector<bool>, TensorList, OptionalTensorList>;
+
+// "Tensor", "Int", "IntList" …, for messages.
+std::string_view kind_name(const Value& value);
 
 struct Operator {
   std::string name;      // "aten::add"
@@ -93,8 +100,25 @@ struct Delegate {
   std::vector<CompileSpec> compile_specs;
 };
 
+// One step of the source location that an instruction came from, innermost last.
+struct Frame {
+  std::string file;
+  int32_t line = 0;
+  std::string name;     // the function
+  std::string context;  // the line's text
+};
+
 struct Chain {
   std::vector<Instruction> instructions;
+  // One list of frames an instruction, or nothing at all when locations are not stored.
+  std::vector<std::vector<Frame>> stack_traces;
+};
+
+// An arena that lies elsewhere than in CPU memory.
+struct ArenaDevice {
+  int32_t arena = 0;  // index into Method::arena_sizes
+  int8_t device_type = 0;
+  int8_t device_index = 0;
 };
 
 struct Method {
@@ -108,6 +132,7 @@ struct Method {
   std::vector<Operator> operators;
   std::vector<Delegate> delegates;
   std::vector<int64_t> arena_sizes{0};  // [0] is reserved and 0; arena of memory_id m is [m]
+  std::vector<ArenaDevice> arena_devices;
 };
 
 struct NamedData {
