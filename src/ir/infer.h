@@ -1,0 +1,36 @@
+// Result types of every operator, from its arguments: dtype, sizes (symbolic ones too) and dim
+// order, by PyTorch's rules. One file a family under infer/.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace pte::ir {
+
+struct InferContext {
+  const OpInfo& op;
+  const std::vector<Arg>& args;  // complete, in schema order
+  // Ranges of symbols, for questions such as "is this size 1"; may be null.
+  const Ranges* symbols = nullptr;
+
+  const TensorType& tensor(size_t arg) const { return args[arg].value()->tensor(); }
+  Error invalid(std::string message) const {
+    return invalid_data("{}: {}", op.full_name(), message);
+  }
+};
+
+using Infer = Result<std::vector<Type>> (*)(const InferContext&);
+struct InferEntry {
+  Op op;
+  Infer infer;
+};
+
+// The types of the results, or an error that says which argument is wrong and what was expected.
+// Operators of higher order take the types from their graphs.
+Result<std::vector<Type>> infer_types(const OpInfo& op, const std::vector<Arg>& args,
+                                      const Ranges* symbols = nullptr);
+bool has_inference(Op op);
+
+}  // namespace pte::ir
