@@ -1,8 +1,9 @@
 # pte_layer(<folder> DEPENDS <layers…> LINK <libraries…>)
 #
 # Makes library `pte_<folder>` (slashes become underscores) from every .cc file beneath the
-# calling directory, and a test program `<folder>_test` from every *_test.cc. `tools/check_layers.py`
-# holds the include statements against the order that docs/architecture.md gives.
+# calling directory, and a test program `<folder>_test` from every *_test.cc.
+# `cmake/check_layers.cmake` holds the include statements against the order that docs/architecture.md
+# gives.
 function(pte_layer name)
   cmake_parse_arguments(ARG "NO_RECURSE" "" "DEPENDS;LINK;TEST_DEPENDS" ${ARGN})
   string(REPLACE "/" "_" id ${name})
