@@ -6,7 +6,6 @@
 // argument of the schema is present on a node, defaults filled in, in schema order.
 #pragma once
 
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -201,6 +200,8 @@ class Graph {
   Value* constant(const std::string& key, TensorType type);
   // Every constant that has a value here, in order of creation.
   std::vector<Value*> constants() const;
+  // Forgets the constants that nothing here reads.
+  void drop_unused_constants();
 
   std::vector<Output>& outputs() { return outputs_; }
   const std::vector<Output>& outputs() const { return outputs_; }

@@ -36,8 +36,6 @@ namespace {
 using Term = SymInt::Term;
 using Atom = SymInt::Atom;
 
-int compare(const SymInt& a, const SymInt& b);
-
 int compare(const Atom& x, const Atom& y) {
   if (x.kind != y.kind) return x.kind < y.kind ? -1 : 1;
   if (x.kind == kSymbol) return x.name.compare(y.name);
