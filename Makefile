@@ -1,0 +1,75 @@
+# Thin: every target installs what it needs on a bare Debian 12, then runs a script or a CMake preset.
+#   make demo      from a checkpoint to a classified picture
+#   make test      unit tests, layer check, replay of the fuzz corpora
+#   make interop   both directions against the official exporter and runtime
+#   make bench     the measurements
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-data build test test-asan test-scalar interop bench fuzz format \
+        format-check clean
+MAKEFLAGS += --no-print-directory
+
+JOBS ?= $(shell nproc)
+export JOBS
+PTE := build/release/src/cli/pte
+DEMO := build/demo
+ORACLE := .venv
+SECONDS ?= 60
+SOURCES = $(shell git ls-files '*.cc' '*.h')
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+build:
+	@scripts/install_packages.sh build bench
+	@scripts/build.sh release pte
+
+demo-data:
+	@scripts/fetch_demo.sh $(DEMO)
+
+demo: build demo-data
+	$(PTE) export $(DEMO)/efficientnet-lite0.pth --backends portable xnnpack --output-dir $(DEMO)
+	$(PTE) classify $(DEMO)/efficientnet_lite0_xnnpack.pte $(DEMO)/coffee.png
+
+# $(call run-tests,PRESET): builds it, runs its tests, leaves build/PRESET/ctest.xml.
+define run-tests
+	@scripts/install_packages.sh build test
+	@scripts/build.sh $(1)
+	@ctest --preset $(1) --parallel $(JOBS) --output-junit ctest.xml
+endef
+
+test:
+	$(call run-tests,dev)
+
+test-asan:
+	$(call run-tests,asan-ubsan)
+
+test-scalar:
+	$(call run-tests,scalar)
+
+interop: demo-data
+	@scripts/install_packages.sh build test
+	@scripts/build.sh dev pte
+	@tests/interop/setup_oracle.sh $(ORACLE)
+	@tests/interop/official_runner/build.sh $(ORACLE) build/interop/official_runner
+	@$(ORACLE)/bin/python -W ignore tests/interop/generate.py build/interop/models --demo $(DEMO)
+	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
+
+bench: demo-data
+	@scripts/install_packages.sh build bench
+	@scripts/build.sh release
+	@scripts/bench.sh $(DEMO)
+
+fuzz:
+	@scripts/install_packages.sh build fuzz
+	@scripts/fuzz.sh $(SECONDS) $(TARGETS)
+
+format:
+	@scripts/install_packages.sh format
+	@clang-format-14 -i $(SOURCES)
+
+format-check:
+	@scripts/install_packages.sh format
+	@clang-format-14 --dry-run --Werror $(SOURCES)
+
+clean:
+	rm -rf build
