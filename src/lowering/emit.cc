@@ -1,6 +1,7 @@
 #include "lowering/emit.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <unordered_map>
 
@@ -429,8 +430,8 @@ class MethodEmitter {
       if (output.kind == OutputKind::kUser) continue;
       const ir::Value* target = output.kind == OutputKind::kBufferMutation ? written_.at(output.target)
                                                                            : graph_.find(output.target);
-      if (target == nullptr) return internal_error("'{}' is written but not in the graph", output.target);
-      if (target == output.value) continue;
+      // A buffer that this method never reads has nothing to keep.
+      if (target == nullptr || target == output.value) continue;
       program::KernelCall call;
       const OpInfo& copy = info(Op::aten_copy_);
       call.op = operator_index(copy);
