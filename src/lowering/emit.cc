@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "lowering/memory_plan.h"
 #include "lowering/pytree.h"
 
 namespace pte::lowering {
