@@ -14,15 +14,15 @@ namespace {
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
 
-struct Code {
+struct NpyType {
   std::string_view text;
   DType dtype;
 };
 constexpr std::array kCodes = {
-    Code{"|b1", DType::kBool},    Code{"|u1", DType::kUInt8},   Code{"|i1", DType::kInt8},
-    Code{"<u2", DType::kUInt16},  Code{"<i2", DType::kInt16},   Code{"<u4", DType::kUInt32},
-    Code{"<i4", DType::kInt32},   Code{"<u8", DType::kUInt64},  Code{"<i8", DType::kInt64},
-    Code{"<f2", DType::kFloat16}, Code{"<f4", DType::kFloat32}, Code{"<f8", DType::kFloat64},
+    NpyType{"|b1", DType::kBool},    NpyType{"|u1", DType::kUInt8},   NpyType{"|i1", DType::kInt8},
+    NpyType{"<u2", DType::kUInt16},  NpyType{"<i2", DType::kInt16},   NpyType{"<u4", DType::kUInt32},
+    NpyType{"<i4", DType::kInt32},   NpyType{"<u8", DType::kUInt64},  NpyType{"<i8", DType::kInt64},
+    NpyType{"<f2", DType::kFloat16}, NpyType{"<f4", DType::kFloat32}, NpyType{"<f8", DType::kFloat64},
 };
 
 // The text after 'key': in the header's Python dictionary.
@@ -57,7 +57,7 @@ Result<Tensor> read_npy(const MappedFile& file) {
 
   const std::string_view descr = after_key(header, "descr");
   const std::string_view type = descr.size() > 4 ? descr.substr(1, 3) : std::string_view{};
-  const auto* code = std::find_if(kCodes.begin(), kCodes.end(), [&](const Code& c) { return c.text == type; });
+  const auto* code = std::find_if(kCodes.begin(), kCodes.end(), [&](const NpyType& c) { return c.text == type; });
   if (code == kCodes.end()) {
     return bad(fmt::format("element type {} is not supported", descr.substr(0, descr.find(','))));
   }
@@ -112,7 +112,7 @@ Status write_npy(const std::string& path, const Tensor& tensor) {
     return write_npy(path, wide);
   }
   const auto* code =
-      std::find_if(kCodes.begin(), kCodes.end(), [&](const Code& c) { return c.dtype == tensor.dtype(); });
+      std::find_if(kCodes.begin(), kCodes.end(), [&](const NpyType& c) { return c.dtype == tensor.dtype(); });
   if (code == kCodes.end()) return unsupported("{}: NumPy has no type for {}", path, dtype_name(tensor.dtype()));
   PTE_TRY(const Tensor dense, tensor.contiguous());
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", code->text,
