@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <numeric>
 #include <vector>
@@ -84,6 +86,22 @@ TEST_F(FileTest, ReportsAFolderThatIsNotThere) {
   const auto status = write_file(path("missing/file"), "x");
   ASSERT_FALSE(status.has_value());
   EXPECT_NE(status.error().message.find("cannot create"), std::string::npos);
+}
+
+// A limit on file sizes fails in write(), as a full disk does.
+TEST_F(FileTest, AFailedWriteLeavesNothing) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tiny{1000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tiny), 0);
+  const auto status = write_file(path("big"), std::string(5000, 'x'));
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, Code::kIo);
+  EXPECT_NE(status.error().message.find("cannot write"), std::string::npos);
+  EXPECT_TRUE(fs::is_empty(folder_));
 }
 
 TEST(Sha256, MatchesThePublishedVector) {
