@@ -1,0 +1,26 @@
+// The rules that a Program must keep, wherever it came from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "program/program.h"
+
+namespace pte::program {
+
+// Every index in range, every list item of the right kind, every tensor well formed and inside its
+// memory. After this the runtime needs no bounds checks. The error names method, value or
+// instruction, what was found and what was expected.
+Status verify(const Program& program);
+
+// What is legal but looks wrong: reported, never refused.
+struct Finding {
+  std::string where;    // "method 'forward': values 3 and 7"
+  std::string message;
+};
+
+// Planned tensors that share bytes while both are in use. A view that begins where its base begins
+// is no finding. At most `limit` findings.
+std::vector<Finding> find_plan_conflicts(const Method& method, size_t limit = 20);
+
+}  // namespace pte::program
