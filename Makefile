@@ -51,7 +51,8 @@ interop: demo-data
 	@scripts/build.sh dev pte
 	@tests/interop/setup_oracle.sh $(ORACLE)
 	@tests/interop/official_runner/build.sh $(ORACLE) build/interop/official_runner
-	@$(ORACLE)/bin/python -W ignore tests/interop/generate.py build/interop/models --demo $(DEMO)
+	@$(ORACLE)/bin/python -W ignore tests/interop/generate.py build/interop/models --demo $(DEMO) \
+		--jobs $(JOBS)
 	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
 
 bench: demo-data

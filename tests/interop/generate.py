@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes what the interop tests compare with, using eager PyTorch and the official exporter.
 
-    .venv/bin/python tests/interop/generate.py OUTPUT [--demo build/demo] [--only MODEL …]
+    .venv/bin/python tests/interop/generate.py OUTPUT [--demo build/demo] [--only MODEL …] [--jobs N]
 
 For every model a folder OUTPUT/<model>/ with
 
@@ -21,6 +21,7 @@ import argparse
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import warnings
 
@@ -125,14 +126,11 @@ def save_exports(model, shape, folder):
         ("", (example,), None),
         ("_dynamic", (example.expand(2, *shape[1:]).contiguous(),), ({0: batch},)),
     ):
-        def export():
-            return torch.export.export(model, arguments, dynamic_shapes=dynamic)
-
-        program = export()
+        program = torch.export.export(model, arguments, dynamic_shapes=dynamic)
         torch.export.save(program, folder / f"training{suffix}.pt2")
-        torch.export.save(export().run_decompositions(), folder / f"aten{suffix}.pt2")
+        torch.export.save(program.run_decompositions(), folder / f"aten{suffix}.pt2")
         for backend in ("portable", "xnnpack"):
-            (folder / f"official_{backend}{suffix}.pte").write_bytes(official(export(), backend))
+            (folder / f"official_{backend}{suffix}.pte").write_bytes(official(program, backend))
 
 
 def save_numbers(model, shape, scale, folder, seed):
@@ -175,28 +173,66 @@ def save_pictures(model, folder, demo):
     (pictures / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
+def generate(name, output, demo):
+    make, shape, scale = MODELS[name]
+    seed = 100 + list(MODELS).index(name)
+    folder = output / name
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    model = make(demo)
+    save_checkpoints(model, name, folder, demo)
+    save_numbers(model, shape, scale, folder, seed)
+    if name == "efficientnet_lite0":
+        save_pictures(model, folder, demo)
+    save_exports(model, shape, folder)
+    (folder / "complete").write_text(str(VERSION))
+    print(f"generated {name}", flush=True)
+
+
+def generate_in_processes(names, options):
+    """One process a model, `--jobs` at a time: exporting keeps one core busy."""
+    waiting, running, failed = list(names), {}, []
+    while waiting or running:
+        while waiting and len(running) < options.jobs:
+            name = waiting.pop(0)
+            command = [sys.executable, "-W", "ignore", __file__, str(options.output)]
+            command += ["--demo", str(options.demo), "--only", name]
+            log = options.output / f"{name}.log"
+            with open(log, "w") as stream:
+                running[name] = subprocess.Popen(command, stdout=stream, stderr=stream), log
+        for name, (process, log) in list(running.items()):
+            try:
+                process.wait(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                continue
+            del running[name]
+            if process.returncode != 0:
+                failed.append(name)
+                print(log.read_text(), file=sys.stderr)
+            else:
+                print(f"generated {name}", flush=True)
+    return failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=pathlib.Path)
     parser.add_argument("--demo", type=pathlib.Path, default=pathlib.Path("build/demo"))
     parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for seed, (name, (make, shape, scale)) in enumerate(MODELS.items(), 100):
-        folder = options.output / name
-        stamp = folder / "complete"
-        if name not in options.only or (stamp.exists() and stamp.read_text() == str(VERSION)):
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(seed)
-        model = make(options.demo)
-        save_checkpoints(model, name, folder, options.demo)
-        save_numbers(model, shape, scale, folder, seed)
-        if name == "efficientnet_lite0":
-            save_pictures(model, folder, options.demo)
-        save_exports(model, shape, folder)
-        stamp.write_text(str(VERSION))
-        print(f"generated {name}", flush=True)
+
+    def complete(name):
+        stamp = options.output / name / "complete"
+        return stamp.exists() and stamp.read_text() == str(VERSION)
+
+    names = [name for name in options.only if not complete(name)]
+    options.output.mkdir(parents=True, exist_ok=True)
+    if len(names) > 1 and options.jobs > 1:
+        sys.exit(1 if generate_in_processes(names, options) else 0)
+    for name in names:
+        generate(name, options.output, options.demo)
 
 
 if __name__ == "__main__":
