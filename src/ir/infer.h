@@ -27,8 +27,16 @@ struct InferEntry {
   Infer infer;
 };
 
+// The type of an integer that nothing is known of, such as an element of a tensor. A node gives its
+// result a symbol of its own in this place (Builder does).
+SymIntType unknown_int();
+bool is_unknown(const Type& type);
+// True when a result may have type `actual` where inference says `inferred`.
+bool fits_inferred(const Type& inferred, const Type& actual);
+
 // The types of the results, or an error that says which argument is wrong and what was expected.
-// Operators of higher order take the types from their graphs.
+// Operators of higher order take the types from their graphs; a delegate call's types are known to
+// its maker only, so it has none.
 Result<std::vector<Type>> infer_types(const OpInfo& op, const std::vector<Arg>& args,
                                       const Ranges* symbols = nullptr);
 bool has_inference(Op op);

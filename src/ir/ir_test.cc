@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "ir/builder.h"
 #include "ir/graph.h"
 #include "ir/symint.h"
@@ -25,6 +27,15 @@ TEST(SymInt, KeepsOneCanonicalForm) {
   EXPECT_EQ(SymInt::mod(s * 4 + 5, 4), SymInt(1));
   EXPECT_EQ(SymInt::mod(SymInt(-3), 2), SymInt(1));
   EXPECT_FALSE(SymInt::floordiv(s, 2) == SymInt::floordiv(s + 1, 2));
+  EXPECT_EQ(SymInt::floordiv(s - 2, 2) + 1, SymInt::floordiv(s, 2));
+  EXPECT_EQ(SymInt::floordiv(s * 3, 2), s + SymInt::floordiv(s, 2));
+  EXPECT_EQ(SymInt::floordiv(s * 2 + 1, 4), SymInt::floordiv(s, 2));
+  EXPECT_EQ(SymInt::floordiv(SymInt::floordiv(s - 1, 2), 2) + 1, SymInt::floordiv(s + 3, 4));
+  EXPECT_EQ(SymInt::floordiv(s * 6, s * 2), SymInt(3));
+  EXPECT_EQ(SymInt::floordiv(std::numeric_limits<int64_t>::min(), 3), SymInt(-3074457345618258603));
+  EXPECT_EQ(SymInt::mod(s * 5 - 1, 2), SymInt::mod(s + 1, 2));
+  EXPECT_EQ(SymInt::mod(-3, -2), SymInt(-1));
+  EXPECT_EQ(SymInt::mod(3, -2), SymInt(-1));
 }
 
 TEST(SymInt, PrintsAndReadsBack) {

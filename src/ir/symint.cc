@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <limits>
+#include <numeric>
 #include <tuple>
 
 #include "base/checked.h"
@@ -16,6 +17,11 @@ constexpr std::string_view kCallNames[] = {"", "floordiv", "mod", "max", "min"};
 int64_t floor_div(int64_t a, int64_t b) {
   const int64_t q = a / b;
   return (a % b != 0 && ((a < 0) != (b < 0))) ? q - 1 : q;
+}
+// The rest of a floor_div by a positive number, in [0, b).
+int64_t floor_mod(int64_t a, int64_t b) {
+  const int64_t rest = a % b;
+  return rest < 0 ? rest + b : rest;
 }
 bool divides(int64_t a, int64_t b) { return b != 0 && !(a == std::numeric_limits<int64_t>::min() && b == -1); }
 }  // namespace
@@ -139,34 +145,100 @@ SymInt SymInt::call(int kind, const SymInt& a, const SymInt& b) {
   return from_terms(0, {Term{1, {std::move(atom)}}});
 }
 
-SymInt SymInt::floordiv(const SymInt& a, const SymInt& b) {
-  if (b.is_constant(1)) return a;
-  if (a == b && !a.is_constant()) return 1;
-  if (b.is_constant() && divides(a.constant_, b.constant_)) {
-    const int64_t divisor = b.constant_;
-    if (a.is_constant()) return floor_div(a.constant_, divisor);
-    const bool exact = std::all_of(a.terms_->begin(), a.terms_->end(), [&](const Term& term) {
-      return divides(term.coefficient, divisor) && term.coefficient % divisor == 0;
-    });
-    if (exact) {  // floor((d*x + c) / d) = x + floor(c / d)
-      std::vector<Term> terms = *a.terms_;
-      for (Term& term : terms) term.coefficient /= divisor;
-      return from_terms(floor_div(a.constant_, divisor), std::move(terms));
+// The canonical quotient by a positive number d: multiples of d leave the call, so that what stays
+// in it has coefficients and a constant in [0, d); common factors and nested quotients are folded.
+SymInt SymInt::divide(const SymInt& a, int64_t divisor) {
+  if (a.is_constant()) return floor_div(a.constant_, divisor);
+  std::vector<Term> whole, rest;
+  int64_t common = divisor;
+  for (const Term& term : *a.terms_) {
+    const int64_t quotient = floor_div(term.coefficient, divisor);
+    const int64_t remainder = floor_mod(term.coefficient, divisor);
+    if (quotient != 0) whole.push_back({quotient, term.factors});
+    if (remainder != 0) rest.push_back({remainder, term.factors});
+    common = std::gcd(common, remainder);
+  }
+  const int64_t quotient = floor_div(a.constant_, divisor);
+  int64_t constant = floor_mod(a.constant_, divisor);
+  SymInt result = from_terms(quotient, std::move(whole));
+  if (rest.empty()) return result;
+  // floor((g*x + c) / (g*d)) = floor((x + floor(c/g)) / d)
+  for (Term& term : rest) term.coefficient /= common;
+  constant = floor_div(constant, common);
+  const int64_t reduced = divisor / common;
+  // floor((floor(x/m) + c) / d) = floor((x + c*m) / (m*d))
+  if (rest.size() == 1 && rest[0].coefficient == 1 && rest[0].factors.size() == 1) {
+    const Atom& atom = *rest[0].factors[0];
+    if (atom.kind == kFloorDiv && atom.b->is_constant() && *atom.b->constant() > 0) {
+      const int64_t inner = *atom.b->constant();
+      const auto both = checked_mul(inner, reduced);
+      const auto shift = checked_mul(inner, constant);
+      if (both && shift) return result + divide(*atom.a + SymInt(*shift), *both);
     }
   }
+  const SymInt inner = from_terms(constant, std::move(rest));
+  return result + (reduced == 1 ? inner : call(kFloorDiv, inner, reduced));
+}
+
+// a / b when b divides every term of a: by one product of symbols, or by a multiple of itself.
+std::optional<SymInt> SymInt::divide_exactly(const SymInt& a, const SymInt& b) {
+  if (a.is_constant() || b.is_constant()) return std::nullopt;
+  if (b.constant_ == 0 && b.terms_->size() == 1 && a.constant_ == 0) {
+    const Term& by = b.terms_->front();
+    std::vector<Term> quotient;
+    int64_t constant = 0;
+    for (const Term& term : *a.terms_) {
+      if (!divides(term.coefficient, by.coefficient) || term.coefficient % by.coefficient != 0) return std::nullopt;
+      Term next{term.coefficient / by.coefficient, term.factors};
+      for (const auto& atom : by.factors) {
+        const auto it = std::find_if(next.factors.begin(), next.factors.end(),
+                                     [&](const auto& own) { return compare(*own, *atom) == 0; });
+        if (it == next.factors.end()) return std::nullopt;
+        next.factors.erase(it);
+      }
+      if (next.factors.empty()) {
+        constant = wrap_add(constant, next.coefficient);
+      } else {
+        quotient.push_back(std::move(next));
+      }
+    }
+    return from_terms(constant, std::move(quotient));
+  }
+  const int64_t first = a.terms_->front().coefficient;
+  const int64_t by = b.terms_->front().coefficient;
+  if (!divides(first, by) || first % by != 0 || !(b * SymInt(first / by) == a)) return std::nullopt;
+  return SymInt(first / by);
+}
+
+SymInt SymInt::floordiv(const SymInt& a, const SymInt& b) {
+  if (b.is_constant(1)) return a;
+  if (b.is_constant() && b.constant_ > 0) return divide(a, b.constant_);
+  if (b.is_constant() && a.is_constant() && divides(a.constant_, b.constant_)) {
+    return floor_div(a.constant_, b.constant_);
+  }
+  if (auto quotient = divide_exactly(a, b)) return *quotient;
   return call(kFloorDiv, a, b);
 }
 
 SymInt SymInt::mod(const SymInt& a, const SymInt& b) {
-  if (b.is_constant() && divides(a.constant_, b.constant_)) {
+  if (b.is_constant() && b.constant_ > 0) {
     const int64_t divisor = b.constant_;
-    if (divisor == 1) return 0;
-    if (a.is_constant()) return a.constant_ - floor_div(a.constant_, divisor) * divisor;
-    const bool exact = std::all_of(a.terms_->begin(), a.terms_->end(), [&](const Term& term) {
-      return divides(term.coefficient, divisor) && term.coefficient % divisor == 0;
-    });
-    if (exact) return a.constant_ - floor_div(a.constant_, divisor) * divisor;
+    std::vector<Term> rest;
+    if (a.terms_) {
+      for (const Term& term : *a.terms_) {
+        if (const int64_t remainder = floor_mod(term.coefficient, divisor); remainder != 0) {
+          rest.push_back({remainder, term.factors});
+        }
+      }
+    }
+    const SymInt reduced = from_terms(floor_mod(a.constant_, divisor), std::move(rest));
+    return reduced.is_constant() ? reduced : call(kMod, reduced, b);
   }
+  if (b.is_constant() && a.is_constant() && divides(a.constant_, b.constant_)) {
+    const int64_t rest = a.constant_ % b.constant_;
+    return rest > 0 ? rest + b.constant_ : rest;
+  }
+  if (auto quotient = divide_exactly(a, b)) return 0;
   return call(kMod, a, b);
 }
 

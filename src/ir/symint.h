@@ -41,8 +41,9 @@ class SymInt {
   friend SymInt operator+(const SymInt& a, const SymInt& b);
   friend SymInt operator-(const SymInt& a, const SymInt& b);
   friend SymInt operator*(const SymInt& a, const SymInt& b);
-  // Python's // and %: the quotient is rounded down. Exact divisions of every coefficient are
-  // carried out; a division by the constant 0 stays unevaluated and has no value.
+  // Python's // and %: the quotient is rounded down. Multiples of a constant divisor leave the
+  // division, so floordiv(s0-2,2)+1 is floordiv(s0,2); so do exact multiples of a symbolic one. A
+  // division by the constant 0 stays unevaluated and has no value.
   static SymInt floordiv(const SymInt& a, const SymInt& b);
   static SymInt mod(const SymInt& a, const SymInt& b);
   static SymInt max(const SymInt& a, const SymInt& b);
@@ -68,6 +69,8 @@ class SymInt {
   struct Term;
 
  private:
+  static SymInt divide(const SymInt& a, int64_t divisor);
+  static std::optional<SymInt> divide_exactly(const SymInt& a, const SymInt& b);
   static SymInt call(int kind, const SymInt& a, const SymInt& b);
   static SymInt from_terms(int64_t constant, std::vector<Term> terms);
   int64_t constant_ = 0;

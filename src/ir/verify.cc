@@ -100,7 +100,7 @@ class Verifier {
         return invalid_data("{} results, inference gives {}", node.results().size(), types.size());
       }
       for (size_t i = 0; i < types.size(); ++i) {
-        if (!(types[i] == node.result(i)->type())) {
+        if (!fits_inferred(types[i], node.result(i)->type())) {
           return invalid_data("result '{}' is {}, inference gives {}", node.result(i)->name(),
                               to_string(node.result(i)->type()), to_string(types[i]));
         }
