@@ -7,7 +7,7 @@ set -euo pipefail
 packages=()
 for part in "$@"; do
   case $part in
-    build) packages+=(g++ cmake ninja-build make flatbuffers-compiler libflatbuffers-dev libfmt-dev
+    build) packages+=(g++ cmake ninja-build make pkg-config flatbuffers-compiler libflatbuffers-dev libfmt-dev
                       libcli11-dev nlohmann-json3-dev libhwy-dev libexpected-dev
                       libjpeg62-turbo-dev libspng-dev libssl-dev zlib1g-dev) ;;
     test) packages+=(libgtest-dev libgmock-dev) ;;
