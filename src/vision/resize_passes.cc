@@ -207,7 +207,11 @@ HWY_INLINE void horizontal_rows(const uint8_t* source, int64_t source_row_bytes,
       uint8_t* out = target + row * target_row_bytes + x * kChannels;
       const uint32_t pixel = finish_pixel(sums[row]);
       // Inside a row the fourth byte is overwritten by the next pixel.
-      std::memcpy(out, &pixel, x + 1 < width ? 4 : kChannels);
+      if (x + 1 < width) {
+        std::memcpy(out, &pixel, 4);
+      } else {
+        std::memcpy(out, &pixel, kChannels);
+      }
     }
   }
 }
