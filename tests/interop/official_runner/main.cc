@@ -234,8 +234,8 @@ int main(int argc, char** argv) {
     }
     facts += "], \"backends\": [";
     for (size_t i = 0; i < meta.num_backends(); ++i) {
-      facts += std::string(i > 0 ? ", \"" : "\"") + check(meta.get_backend_name(i), "backend") +
-               "\"";
+      facts +=
+          std::string(i > 0 ? ", \"" : "\"") + check(meta.get_backend_name(i), "backend") + "\"";
     }
     facts += "]";
   }
