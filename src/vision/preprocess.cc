@@ -133,8 +133,8 @@ Result<Preprocess> preprocess_from_json(const nlohmann::json& json) {
   }
   if (!known)
     return invalid_data("'resize' is '{}'; expected 'short_side', 'squash' or 'none'", resize);
-  if (p.resize != Preprocess::Resize::kShortSide) p.size = p.width;
   PTE_CHECK(read_field(json, "size", p.size));
+  if (p.resize != Preprocess::Resize::kShortSide) p.size = p.width;  // it has no meaning there
   const auto parsed = parse_filter(filter);
   if (!parsed)
     return invalid_data(
