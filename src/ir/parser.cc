@@ -182,10 +182,12 @@ class Parser {
     return {};
   }
 
-  Result<int64_t> integer() {
+  template <typename T = int64_t>
+  Result<T> integer() {
     PTE_TRY(const std::string token, in_.number());
-    int64_t value = 0;
+    T value = 0;
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
+    if (error == std::errc::result_out_of_range) return in_.fail("an integer that fits its type before this");
     if (error != std::errc() || end != token.data() + token.size()) return in_.fail("an integer before this");
     return value;
   }
@@ -287,12 +289,12 @@ class Parser {
             return;
           }
         } else if constexpr (std::is_integral_v<T>) {
-          const auto parsed = integer();
+          const auto parsed = integer<T>();
           if (!parsed) {
             status = parsed.error();
             return;
           }
-          value = static_cast<T>(*parsed);
+          value = *parsed;
         } else {
           const auto parsed = real();
           if (!parsed) {
@@ -421,6 +423,10 @@ class Parser {
         PTE_TRY(output.value, value(graph));
       } else {
         PTE_TRY(output.literal, arg(graph, depth));
+        const Arg& literal = output.literal;
+        if (!literal.is_none() && !literal.number() && literal.text() == nullptr) {
+          return in_.fail("a value, a number, a text or none before this");
+        }
       }
       graph.outputs().push_back(std::move(output));
     } while (in_.eat(','));
