@@ -1,10 +1,10 @@
 // Runs a fuzz target over the files of a corpus folder, so that what fuzzing once found stays found
 // by every test run, with any compiler. Each seed is also tried cut short and with single bytes
 // changed, in a fixed order: the same inputs every time.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>

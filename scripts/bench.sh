@@ -12,8 +12,14 @@ if [ ${#programs[@]} -eq 0 ]; then
   echo "error: build/release/bench holds no benchmark program" >&2
   exit 1
 fi
+failed=0
 for program in "${programs[@]}"; do
   name=$(basename "$program")
   PTE_DEMO=$PWD/$demo "$program" --benchmark_out="build/bench/$name.json" \
     --benchmark_out_format=json
+  # A benchmark that cannot run reports that and carries on.
+  if grep -q '"error_occurred": true' "build/bench/$name.json"; then
+    failed=1
+  fi
 done
+exit "$failed"

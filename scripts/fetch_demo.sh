@@ -35,6 +35,7 @@ fetch() {
       cat pip.log >&2
       exit 1
     fi
+    rm -f pip.log
   fi
   if ! sha256sum --status --check <<<"$sum  wheels/$wheel"; then
     echo "error: wheels/$wheel is not the pinned file (sha256 $sum)" >&2

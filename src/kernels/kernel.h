@@ -57,6 +57,8 @@ class Call {
   size_t result_count() const { return args_.size() - op_.out_args.size(); }
   EValue& result(size_t index = 0) const { return *args_[op_.out_args.size() + index]; }
   Tensor& out(size_t index = 0) const { return *result(index).get<Tensor>(); }
+  // An argument that the operator writes into, as copy_ does.
+  Tensor& written(size_t arg) const { return *args_[arg]->get<Tensor>(); }
   std::vector<Tensor>& out_list(size_t index = 0) const { return *result(index).get<std::vector<Tensor>>(); }
 
   // Loops over [0, count) on the session's threads, or on this one when there is no pool.
@@ -90,7 +92,9 @@ struct Entry {
 Kernel find_kernel(Op op);
 
 // Whether the values have the kinds that the operator's schema asks for: number, tensor or none,
-// list kinds. Run once at load, so that Call's accessors cannot miss.
+// list kinds. Run once at load, so that Call's accessors cannot miss. Operators that write an
+// argument may leave their result away. A symbolic operator's result may have any kind: its kernel
+// sets it.
 Status check_kinds(const OpInfo& op, std::span<EValue* const> args);
 
 }  // namespace pte::kernels

@@ -133,8 +133,8 @@ Result<Preprocess> preprocess_from_json(const nlohmann::json& json) {
   }
   if (!known)
     return invalid_data("'resize' is '{}'; expected 'short_side', 'squash' or 'none'", resize);
-  if (p.resize != Preprocess::Resize::kShortSide) p.size = p.width;
   PTE_CHECK(read_field(json, "size", p.size));
+  if (p.resize != Preprocess::Resize::kShortSide) p.size = p.width;  // it has no meaning there
   const auto parsed = parse_filter(filter);
   if (!parsed)
     return invalid_data(
@@ -155,8 +155,8 @@ Result<Image> resize_and_crop(const Preprocess& p, const Image& image) {
   if (p.resize == Preprocess::Resize::kSquash)
     return vision::resize(image, p.width, p.height, p.filter);
   if (p.resize == Preprocess::Resize::kNone)
-    return crop(image, crop_start(image.width(), p.width), crop_start(image.height(), p.height),
-                p.width, p.height);
+    return crop(image, {crop_start(image.width(), p.width), crop_start(image.height(), p.height),
+                        p.width, p.height});
   const bool wide = image.height() < image.width();
   const int64_t short_side = wide ? image.height() : image.width();
   const int64_t long_side = wide ? image.width() : image.height();
@@ -164,8 +164,9 @@ Result<Image> resize_and_crop(const Preprocess& p, const Image& image) {
                                            static_cast<double>(short_side));
   const int64_t width = wide ? scaled : p.size;
   const int64_t height = wide ? p.size : scaled;
-  PTE_TRY(const Image small, vision::resize(image, width, height, p.filter));
-  return crop(small, crop_start(width, p.width), crop_start(height, p.height), p.width, p.height);
+  return resize_window(
+      image, width, height, p.filter,
+      {crop_start(width, p.width), crop_start(height, p.height), p.width, p.height});
 }
 
 Result<Tensor> apply(const Preprocess& p, const Image& image) {

@@ -113,6 +113,9 @@ TEST(Preprocess, JsonRoundTrips) {
     EXPECT_EQ(*back, p) << to_json(p).dump();
   }
   EXPECT_EQ(*preprocess_from_json(nlohmann::json::object()), Preprocess{});
+  // A size beside "squash" says nothing, so it does not come back either.
+  const auto json = nlohmann::json::parse(R"({"resize": "squash", "size": 8, "width": 9})");
+  EXPECT_EQ(preprocess_from_json(json)->size, 9);
 }
 
 TEST(Preprocess, JsonErrorsNameTheField) {

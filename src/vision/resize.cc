@@ -68,25 +68,26 @@ Kernel kernel_of(Filter filter) {
   }
 }
 
-// The weights of output positions [0, output) over source samples [begin, end) of [0, size). The
-// order of the floating-point operations decides the last bit: it is Pillow's.
-Result<Weights> make_weights(int64_t size, float begin, float end, int64_t output,
-                             const Kernel& kernel) {
+// The weights of output positions [from, from + taken) of [0, output), whose whole covers source
+// samples [begin, end) of [0, size). The order of the floating-point operations decides the last
+// bit: it is Pillow's.
+Result<Weights> make_weights(int64_t size, float begin, float end, int64_t output, int64_t from,
+                             int64_t taken, const Kernel& kernel) {
   const double scale = static_cast<double>(end - begin) / static_cast<double>(output);
   const double filter_scale = std::max(scale, 1.0);
   const double support = kernel.support * filter_scale;
   const double stride = std::ceil(support) * 2 + 1;
-  if (stride * static_cast<double>(output) > kMaxWeights)
+  if (stride * static_cast<double>(taken) > kMaxWeights)
     return make_error(Code::kResourceLimit, "scaling {} pixels to {} needs too large a filter",
                       size, output);
   Weights weights;
   weights.stride = static_cast<int32_t>(stride);
-  weights.spans.resize(static_cast<size_t>(output));
-  weights.fixed.assign(static_cast<size_t>(output) * static_cast<size_t>(weights.stride), 0);
+  weights.spans.resize(static_cast<size_t>(taken));
+  weights.fixed.assign(static_cast<size_t>(taken) * static_cast<size_t>(weights.stride), 0);
   std::vector<double> values(static_cast<size_t>(weights.stride));
   const double inverse = 1.0 / filter_scale;
-  for (int64_t i = 0; i < output; ++i) {
-    const double center = begin + (static_cast<double>(i) + 0.5) * scale;
+  for (int64_t i = 0; i < taken; ++i) {
+    const double center = begin + (static_cast<double>(from + i) + 0.5) * scale;
     const auto first = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
     const auto last = std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), size);
     const int64_t count = std::max<int64_t>(last - first, 0);
@@ -140,17 +141,21 @@ Result<Image> resize_nearest(const Image& image, int64_t width, int64_t height, 
   return out;
 }
 
+// The window of the picture that `box` scaled to width x height would be. A window smaller than
+// that needs both passes.
 Result<Image> resample(const Image& image, int64_t width, int64_t height, Filter filter,
-                       const Box& box) {
+                       const Box& box, const Window& window) {
   const Kernel kernel = kernel_of(filter);
   const int channels = image.channels();
   const bool horizontal =
       width != image.width() || box.left != 0 || box.right != static_cast<float>(width);
   const bool vertical =
       height != image.height() || box.top != 0 || box.bottom != static_cast<float>(height);
-  PTE_TRY(Weights columns, make_weights(image.width(), box.left, box.right, width, kernel));
-  PTE_TRY(Weights rows, make_weights(image.height(), box.top, box.bottom, height, kernel));
   if (!horizontal && !vertical) return image.clone();
+  PTE_TRY(Weights columns, make_weights(image.width(), box.left, box.right, width, window.left,
+                                        window.width, kernel));
+  PTE_TRY(Weights rows, make_weights(image.height(), box.top, box.bottom, height, window.top,
+                                     window.height, kernel));
   // Only the rows that the vertical pass will read are filtered.
   const int64_t first_row = rows.spans.front().first;
   const int64_t last_row = rows.spans.back().first + rows.spans.back().count;
@@ -160,16 +165,28 @@ Result<Image> resample(const Image& image, int64_t width, int64_t height, Filter
   const Image* source = &image;
   if (horizontal) {
     for (Weights::Span& span : rows.spans) span.first -= static_cast<int32_t>(first_row);
-    PTE_TRY(narrow, Image::create(width, vertical ? last_row - first_row : height, channels));
+    PTE_TRY(narrow,
+            Image::create(window.width, vertical ? last_row - first_row : height, channels));
     horizontal_pass(image.row(vertical ? first_row : 0), static_cast<int64_t>(image.row_bytes()),
                     narrow.height(), channels, columns, narrow.data(),
                     static_cast<int64_t>(narrow.row_bytes()));
     source = &narrow;
   }
   if (!vertical) return narrow;
-  PTE_TRY(Image out, Image::create(width, height, channels));
+  PTE_TRY(Image out, Image::create(source->width(), window.height, channels));
   vertical_pass(source->data(), static_cast<int64_t>(source->row_bytes()), rows, out.data());
   return out;
+}
+
+Status check_size(const Image& image, int64_t width, int64_t height) {
+  if (image.empty()) return invalid_argument("an empty picture cannot be scaled");
+  if (width < 1 || height < 1)
+    return invalid_argument("a picture cannot be scaled to {} x {} pixels", width, height);
+  if (width > kMaxPixels || height > kMaxPixels / width)
+    return make_error(Code::kResourceLimit,
+                      "scaling to {} x {} pixels exceeds the limit of {} Mpixel", width, height,
+                      kMaxPixels / 1'000'000);
+  return {};
 }
 
 bool is_whole(float value) { return value == std::trunc(value); }
@@ -184,9 +201,10 @@ std::optional<Filter> parse_filter(std::string_view name) {
   return std::nullopt;
 }
 
-Result<Image> crop(const Image& image, int64_t left, int64_t top, int64_t width, int64_t height) {
+Result<Image> crop(const Image& image, const Window& window) {
+  const auto [left, top, width, height] = window;
   if (image.empty()) return invalid_argument("an empty picture cannot be cropped");
-  if (std::max(std::abs(left), std::abs(top)) > kMaxPixels)
+  if (left < -kMaxPixels || left > kMaxPixels || top < -kMaxPixels || top > kMaxPixels)
     return invalid_argument("a crop at ({}, {}) is out of every picture", left, top);
   PTE_TRY(Image out, Image::create(width, height, image.channels()));
   const auto channels = static_cast<size_t>(image.channels());
@@ -210,13 +228,7 @@ Result<Image> crop(const Image& image, int64_t left, int64_t top, int64_t width,
 
 Result<Image> resize(const Image& image, int64_t width, int64_t height, Filter filter,
                      std::optional<Box> box) {
-  if (image.empty()) return invalid_argument("an empty picture cannot be scaled");
-  if (width < 1 || height < 1)
-    return invalid_argument("a picture cannot be scaled to {} x {} pixels", width, height);
-  if (width > kMaxPixels || height > kMaxPixels / width)
-    return make_error(Code::kResourceLimit,
-                      "scaling to {} x {} pixels exceeds the limit of {} Mpixel", width, height,
-                      kMaxPixels / 1'000'000);
+  PTE_CHECK(check_size(image, width, height));
   if (!box && image.width() == width && image.height() == height) return image.clone();
   const auto right = static_cast<float>(image.width());
   const auto bottom = static_cast<float>(image.height());
@@ -229,10 +241,24 @@ Result<Image> resize(const Image& image, int64_t width, int64_t height, Filter f
   if (is_whole(region.left) && is_whole(region.top) &&
       region.right - region.left == static_cast<float>(width) &&
       region.bottom - region.top == static_cast<float>(height))
-    return crop(image, static_cast<int64_t>(region.left), static_cast<int64_t>(region.top), width,
-                height);
+    return crop(image, {static_cast<int64_t>(region.left), static_cast<int64_t>(region.top), width,
+                        height});
   if (filter == Filter::kNearest) return resize_nearest(image, width, height, region);
-  return resample(image, width, height, filter, region);
+  return resample(image, width, height, filter, region, {0, 0, width, height});
+}
+
+Result<Image> resize_window(const Image& image, int64_t width, int64_t height, Filter filter,
+                            const Window& window) {
+  PTE_CHECK(check_size(image, width, height));
+  const bool inside = window.left >= 0 && window.top >= 0 && window.width >= 1 &&
+                      window.height >= 1 && window.width <= width && window.height <= height &&
+                      window.left <= width - window.width && window.top <= height - window.height;
+  if (inside && filter != Filter::kNearest && width != image.width() && height != image.height()) {
+    const Box all = {0, 0, static_cast<float>(image.width()), static_cast<float>(image.height())};
+    return resample(image, width, height, filter, all, window);
+  }
+  PTE_TRY(const Image whole, resize(image, width, height, filter));
+  return crop(whole, window);
 }
 
 }  // namespace pte::vision

@@ -31,7 +31,20 @@ struct Box {
 Result<Image> resize(const Image& image, int64_t width, int64_t height, Filter filter,
                      std::optional<Box> box = std::nullopt);
 
-// The pixels [left, left + width) x [top, top + height). Parts outside the picture are 0.
-Result<Image> crop(const Image& image, int64_t left, int64_t top, int64_t width, int64_t height);
+// A rectangle of whole pixels.
+struct Window {
+  int64_t left = 0;
+  int64_t top = 0;
+  int64_t width = 0;
+  int64_t height = 0;
+};
+
+// crop(resize(image, width, height, filter), window), but what lies outside the window is not
+// computed where it can be helped.
+Result<Image> resize_window(const Image& image, int64_t width, int64_t height, Filter filter,
+                            const Window& window);
+
+// The pixels of the window. Parts outside the picture are 0.
+Result<Image> crop(const Image& image, const Window& window);
 
 }  // namespace pte::vision

@@ -22,8 +22,6 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr int kSplitBits = 11;
-
 inline uint8_t round_and_clip(uint32_t sum) {
   const int32_t value = static_cast<int32_t>(sum + (1u << (kPrecisionBits - 1))) >> kPrecisionBits;
   return static_cast<uint8_t>(std::clamp(value, 0, 255));
@@ -76,6 +74,8 @@ void vertical(const uint8_t* source, int64_t row_bytes, const Weights& weights, 
 }
 
 #else
+
+constexpr int kSplitBits = 11;
 
 using D8 = hn::CappedTag<uint8_t, 32>;
 using D16 = hn::Repartition<int16_t, D8>;
@@ -207,7 +207,11 @@ HWY_INLINE void horizontal_rows(const uint8_t* source, int64_t source_row_bytes,
       uint8_t* out = target + row * target_row_bytes + x * kChannels;
       const uint32_t pixel = finish_pixel(sums[row]);
       // Inside a row the fourth byte is overwritten by the next pixel.
-      std::memcpy(out, &pixel, x + 1 < width ? 4 : kChannels);
+      if (x + 1 < width) {
+        std::memcpy(out, &pixel, 4);
+      } else {
+        std::memcpy(out, &pixel, kChannels);
+      }
     }
   }
 }
@@ -299,6 +303,8 @@ void vertical(const uint8_t* source, int64_t row_bytes, const Weights& weights, 
 
 #endif
 
+const char* target() { return hwy::TargetName(HWY_TARGET); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace pte::vision
 HWY_AFTER_NAMESPACE();
@@ -308,6 +314,9 @@ namespace pte::vision {
 
 HWY_EXPORT(horizontal);
 HWY_EXPORT(vertical);
+HWY_EXPORT(target);
+
+const char* passes_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 
 void horizontal_pass(const uint8_t* source, int64_t source_row_bytes, int64_t rows, int channels,
                      const Weights& weights, uint8_t* target, int64_t target_row_bytes) {

@@ -30,4 +30,7 @@ void horizontal_pass(const uint8_t* source, int64_t source_row_bytes, int64_t ro
 void vertical_pass(const uint8_t* source, int64_t row_bytes, const Weights& weights,
                    uint8_t* target);
 
+// The instruction set that the passes run on now: "AVX2".
+const char* passes_target();
+
 }  // namespace pte::vision

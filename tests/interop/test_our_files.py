@@ -1,10 +1,22 @@
 """Files that ptekit writes: in the official runtime and in ours, against eager PyTorch, and never
 larger or hungrier than the official exporter's."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from conftest import BACKENDS, MODELS, NAMES, RUNTIMES, assert_close, pte, pte_facts
+from conftest import (
+    BACKENDS,
+    MODELS,
+    NAMES,
+    PTE,
+    RUNTIMES,
+    assert_close,
+    pte,
+    pte_facts,
+    run_command,
+)
 
 SOURCES = ["checkpoint_zip.pth", "training.pt2", "aten.pt2"]
 every_file = pytest.mark.parametrize(
@@ -98,3 +110,19 @@ def test_metadata_is_carried_and_ignored(export):
     # test_numbers has run this very file in the official runtime.
     file = export("efficientnet_lite0", "checkpoint_zip.pth", "xnnpack")
     assert "ptekit.metadata" in pte_facts(file).named_data
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_export_memory(export_folder, backend):
+    # A fresh process whose only children are this export: ru_maxrss is its peak (KiB).
+    source = MODELS / "efficientnet_lite0/checkpoint_legacy.pth"
+    output = export_folder / f"memory-{backend}.pte"
+    script = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    printed = run_command(
+        sys.executable, "-c", script, PTE, "export", source, "--backends", backend, "-o", output
+    )
+    assert int(printed) * 1024 < 4 * source.stat().st_size

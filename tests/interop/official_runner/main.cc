@@ -2,12 +2,14 @@
 //
 //   official_runner MODEL.pte [--method forward] [--input a.npy]… [--output-dir DIR]
 //                   [--repeat N] [--threads N] [--list] [--peak]
+//   official_runner --kernels      the names of the operators that the official kernels implement
 //
 // Writes out0.npy, out1.npy, … and prints one JSON object: shapes, load and run times, and with
 // --list what the program asks for (inputs, planned buffers, backends).
 #include <executorch/extension/data_loader/file_data_loader.h>
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/kernel/operator_registry.h>
 #include <sys/resource.h>
 
 #include <chrono>
@@ -196,6 +198,11 @@ int main(int argc, char** argv) {
       threads = std::atoi(value().c_str());
     } else if (argument == "--list") {
       list = true;
+    } else if (argument == "--kernels") {
+      for (const auto& kernel : executorch::runtime::get_registered_kernels()) {
+        std::printf("%s\n", kernel.name_);
+      }
+      return 0;
     } else if (argument == "--peak") {
       peak = true;
     } else if (model.empty() && argument.rfind("--", 0) != 0) {
@@ -227,8 +234,8 @@ int main(int argc, char** argv) {
     }
     facts += "], \"backends\": [";
     for (size_t i = 0; i < meta.num_backends(); ++i) {
-      facts += std::string(i > 0 ? ", \"" : "\"") + check(meta.get_backend_name(i), "backend") +
-               "\"";
+      facts +=
+          std::string(i > 0 ? ", \"" : "\"") + check(meta.get_backend_name(i), "backend") + "\"";
     }
     facts += "]";
   }

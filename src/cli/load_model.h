@@ -1,0 +1,37 @@
+// Models as people have them, by content rather than by name.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "program/program.h"
+#include "vision/metadata.h"
+
+namespace pte::cli {
+
+struct LoadOptions {
+  std::string architecture;                    // --model; empty: recognised from the keys
+  std::vector<std::vector<int64_t>> shapes;    // --input-shapes; empty: the model's own
+};
+
+struct LoadedModel {
+  ir::Module module;
+  std::string name;         // "efficientnet_lite0": what output files are called after
+  std::string format;       // "legacy torch.save, 296 tensors, 4.65 M parameters"
+  bool recognised = false;  // an architecture of the zoo, found from the keys
+  std::optional<vision::Metadata> metadata;
+};
+
+// A .pt2 archive or a checkpoint. Errors begin with the file's path.
+Result<LoadedModel> load_model(const std::string& path, const LoadOptions& options);
+
+// A .pte as it is; anything that load_model() takes as a portable program made in memory.
+Result<program::Program> load_program(const std::string& path, const LoadOptions& options);
+
+// "1,3,224,224;1,100"
+Result<std::vector<std::vector<int64_t>>> parse_shapes(const std::string& text);
+
+}  // namespace pte::cli

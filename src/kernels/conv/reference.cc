@@ -1,0 +1,288 @@
+// Convolution in one and two dimensions, plain and transposed, grouped, dilated.
+//
+// Every convolution is a product of the filters with columns gathered from the input, one column
+// an output pixel; only filters that read a single channel (depthwise) go row by row instead.
+#include <fmt/ranges.h>
+
+#include "kernels/common/dense.h"
+#include "kernels/families.h"
+#include "kernels/matmul/gemm.h"
+
+namespace pte::kernels {
+namespace {
+
+// One spatial dimension.
+struct Axis {
+  int64_t in = 1;
+  int64_t out = 1;
+  int64_t kernel = 1;
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t dilation = 1;
+
+  // The input index that output `o` reads under tap `k`, or -1.
+  int64_t source(int64_t o, int64_t k, bool transposed) const {
+    if (!transposed) {
+      const int64_t i = o * stride - padding + k * dilation;
+      return i >= 0 && i < in ? i : -1;
+    }
+    const int64_t scaled = o + padding - k * dilation;
+    if (scaled < 0 || scaled % stride != 0) return -1;
+    return scaled / stride < in ? scaled / stride : -1;
+  }
+};
+
+struct Shape {
+  int64_t batch = 0;
+  int64_t in_channels = 0;
+  int64_t out_channels = 0;
+  int64_t groups = 1;
+  bool transposed = false;
+  Axis y;
+  Axis x;
+
+  int64_t group_in() const { return in_channels / groups; }
+  int64_t group_out() const { return out_channels / groups; }
+  int64_t pixels() const { return y.out * x.out; }
+};
+
+// A list of one number stands for the same number in each dimension.
+Result<std::vector<int64_t>> per_axis(const Call& call, size_t arg, size_t axes, int64_t least) {
+  std::vector<int64_t> list = call.ints(arg);
+  if (list.size() == 1) list.resize(axes, list[0]);
+  bool good = list.size() == axes;
+  constexpr int64_t kMost = INT32_MAX;
+  for (size_t i = 0; good && i < axes; ++i) good = list[i] >= least && list[i] <= kMost;
+  if (!good) {
+    return call.invalid("{} [{}] is no list of {} numbers from {} to {}", call.op().args[arg].name,
+                        fmt::join(call.ints(arg), ","), axes, least, kMost);
+  }
+  return list;
+}
+
+Result<Shape> shape_of(const Call& call) {
+  const Tensor& input = call.tensor(0);
+  const Tensor& weight = call.tensor(1);
+  const Tensor* bias = call.optional_tensor(2);
+  if (input.rank() == 5) return call.not_supported("three spatial dimensions");
+  if ((input.rank() != 3 && input.rank() != 4) || weight.rank() != input.rank()) {
+    return call.invalid("input {} and weight {} do not have the same rank, 3 or 4", input.describe(),
+                        weight.describe());
+  }
+  const size_t axes = input.rank() - 2;
+  Shape shape;
+  shape.transposed = call.boolean(6);
+  shape.groups = call.integer(8);
+  PTE_TRY(const auto stride, per_axis(call, 3, axes, 1));
+  PTE_TRY(const auto padding, per_axis(call, 4, axes, 0));
+  PTE_TRY(const auto dilation, per_axis(call, 5, axes, 1));
+  std::vector<int64_t> extra(axes, 0);
+  if (shape.transposed) {
+    PTE_TRY(extra, per_axis(call, 7, axes, 0));
+  }
+  shape.batch = input.size(0);
+  shape.in_channels = input.size(1);
+  if (shape.groups < 1 || shape.in_channels % shape.groups != 0) {
+    return call.invalid("{} input channels do not divide into {} groups", shape.in_channels, shape.groups);
+  }
+  if (shape.transposed) {
+    const auto channels = element_count(std::array{weight.size(1), shape.groups});
+    if (weight.size(0) != shape.in_channels || !channels) {
+      return call.invalid("weight {} does not fit input {}", weight.describe(), input.describe());
+    }
+    shape.out_channels = *channels;
+  } else {
+    shape.out_channels = weight.size(0);
+    if (weight.size(1) != shape.group_in() || shape.out_channels % shape.groups != 0) {
+      return call.invalid("weight {} does not fit input {} in {} groups", weight.describe(),
+                          input.describe(), shape.groups);
+    }
+  }
+  if (bias != nullptr && (bias->rank() != 1 || bias->size(0) != shape.out_channels)) {
+    return call.invalid("bias {} does not fit {} output channels", bias->describe(), shape.out_channels);
+  }
+  for (size_t i = 0; i < axes; ++i) {
+    Axis& axis = axes == 1 ? shape.x : i == 0 ? shape.y : shape.x;
+    axis.in = input.size(2 + i);
+    axis.kernel = weight.size(2 + i);
+    axis.stride = stride[i];
+    axis.padding = padding[i];
+    axis.dilation = dilation[i];
+    if (axis.in > INT32_MAX || axis.kernel > INT32_MAX || axis.kernel < 1) {
+      return call.invalid("weight {} does not fit input {}", weight.describe(), input.describe());
+    }
+    const int64_t reach = axis.dilation * (axis.kernel - 1) + 1;
+    if (shape.transposed) {
+      axis.out = (axis.in - 1) * axis.stride - 2 * axis.padding + reach + extra[i];
+    } else {
+      const int64_t room = axis.in + 2 * axis.padding - reach;
+      axis.out = room < 0 ? -1 : room / axis.stride + 1;
+    }
+    if (axis.out < 0 || (shape.transposed && axis.out == 0)) {
+      return call.invalid("input {} with padding [{}] is smaller than the kernel of weight {}",
+                          input.describe(), fmt::join(padding, ","), weight.describe());
+    }
+  }
+  return shape;
+}
+
+// Filters as rows of group_in * kernel taps, one row an output channel. Transposed weights come
+// with the input channel outermost.
+template <typename T>
+std::vector<T> filters_of(const Shape& shape, const T* weight) {
+  const int64_t taps = shape.y.kernel * shape.x.kernel;
+  const int64_t in = shape.group_in();
+  const int64_t out = shape.group_out();
+  std::vector<T> filters(static_cast<size_t>(shape.out_channels * in * taps));
+  for (int64_t g = 0; g < shape.groups; ++g) {
+    for (int64_t o = 0; o < out; ++o) {
+      for (int64_t i = 0; i < in; ++i) {
+        std::copy_n(weight + ((g * in + i) * out + o) * taps, taps,
+                    filters.data() + ((g * out + o) * in + i) * taps);
+      }
+    }
+  }
+  return filters;
+}
+
+// Gathers columns of one image and group: `planes` is its first channel.
+template <typename T>
+void gather_columns(const Shape& shape, const T* planes, int64_t column, int64_t count, T* tile) {
+  constexpr int64_t kColumns = Gemm<T>::kColumns;
+  const int64_t taps = shape.y.kernel * shape.x.kernel;
+  const int64_t plane = shape.y.in * shape.x.in;
+  // A tap's places in the plane, one for each column; the channels share them.
+  int64_t places[kColumns];
+  for (int64_t ky = 0; ky < shape.y.kernel; ++ky) {
+    for (int64_t kx = 0; kx < shape.x.kernel; ++kx) {
+      bool in_a_row = count == kColumns;
+      for (int64_t j = 0; j < kColumns; ++j) {
+        places[j] = -1;
+        if (j >= count) continue;
+        const int64_t iy = shape.y.source((column + j) / shape.x.out, ky, shape.transposed);
+        const int64_t ix = shape.x.source((column + j) % shape.x.out, kx, shape.transposed);
+        if (iy >= 0 && ix >= 0) places[j] = iy * shape.x.in + ix;
+        in_a_row = in_a_row && places[j] >= 0 && places[j] == places[0] + j;
+      }
+      T* to = tile + (ky * shape.x.kernel + kx) * kColumns;
+      for (int64_t c = 0; c < shape.group_in(); ++c, to += taps * kColumns) {
+        const T* from = planes + c * plane;
+        if (in_a_row) {
+          std::memcpy(to, from + places[0], sizeof(T) * kColumns);
+        } else {
+          for (int64_t j = 0; j < kColumns; ++j) to[j] = places[j] < 0 ? T{0} : from[places[j]];
+        }
+      }
+    }
+  }
+}
+
+// One output channel that reads one input channel: whole rows for each tap.
+template <typename T>
+void convolve_plane(const Shape& shape, const T* plane, const T* taps, T bias, T* out) {
+  for (int64_t oy = 0; oy < shape.y.out; ++oy, out += shape.x.out) {
+    std::fill_n(out, shape.x.out, bias);
+    for (int64_t ky = 0; ky < shape.y.kernel; ++ky) {
+      const int64_t iy = shape.y.source(oy, ky, false);
+      if (iy < 0) continue;
+      const T* row = plane + iy * shape.x.in;
+      for (int64_t kx = 0; kx < shape.x.kernel; ++kx) {
+        const T w = taps[ky * shape.x.kernel + kx];
+        // Outputs whose input lies inside the row: 0 <= ox * stride + shift < in.
+        const int64_t stride = shape.x.stride;
+        const int64_t shift = kx * shape.x.dilation - shape.x.padding;
+        const int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+        const int64_t last = shape.x.in - shift <= 0
+                                 ? 0
+                                 : std::min(shape.x.out, (shape.x.in - shift - 1) / stride + 1);
+        if (stride == 1) {
+          const T* from = row + shift;
+          for (int64_t ox = first; ox < last; ++ox) out[ox] += w * from[ox];
+        } else {
+          for (int64_t ox = first; ox < last; ++ox) out[ox] += w * row[ox * stride + shift];
+        }
+      }
+    }
+  }
+}
+
+template <typename T>
+void convolve(const Call& call, const Shape& shape, const T* input, const T* filters, const T* bias, T* out) {
+  const int64_t plane = shape.y.in * shape.x.in;
+  const int64_t pixels = shape.pixels();
+  const int64_t taps = shape.y.kernel * shape.x.kernel;
+  const int64_t in = shape.group_in();
+  const int64_t depth = in * taps;
+  if (in == 1 && !shape.transposed) {
+    const int64_t grain = 1 + (1 << 14) / std::max<int64_t>(pixels * taps, 1);
+    call.parallel_for(shape.batch * shape.out_channels, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t item = begin; item < end; ++item) {
+        const int64_t channel = item % shape.out_channels;
+        const int64_t source = item / shape.out_channels * shape.in_channels + channel / shape.group_out();
+        convolve_plane(shape, input + source * plane, filters + channel * taps,
+                       bias == nullptr ? T{0} : bias[channel], out + item * pixels);
+      }
+    });
+    return;
+  }
+  for (int64_t n = 0; n < shape.batch; ++n) {
+    for (int64_t g = 0; g < shape.groups; ++g) {
+      const T* planes = input + (n * shape.in_channels + g * in) * plane;
+      const int64_t channel = g * shape.group_out();
+      T* target = out + (n * shape.out_channels + channel) * pixels;
+      Gemm<T>::run(
+          call, shape.group_out(), pixels, depth, filters + channel * depth, depth,
+          [&](int64_t column, int64_t count, T* tile) {
+            gather_columns(shape, planes, column, count, tile);
+          },
+          [&](int64_t row, int64_t column, int64_t count, const T* values) {
+            const T add = bias == nullptr ? T{0} : bias[channel + row];
+            T* to = target + row * pixels + column;
+            for (int64_t j = 0; j < count; ++j) to[j] = values[j] + add;
+          });
+    }
+  }
+}
+
+Status convolution(Call& call) {
+  const Tensor& input = call.tensor(0);
+  const Tensor& weight = call.tensor(1);
+  const Tensor* bias = call.optional_tensor(2);
+  PTE_CHECK(check_real(call, input));
+  if (input.dtype() == DType::kBool) return call.not_supported("operands of type bool");
+  if (weight.dtype() != input.dtype()) {
+    return call.invalid("input is {} and weight {}, expected one type", dtype_name(input.dtype()),
+                        dtype_name(weight.dtype()));
+  }
+  PTE_TRY(const Shape shape, shape_of(call));
+  PTE_CHECK(check_out_type(call, input.dtype(), call.out()));
+  Sizes sizes{shape.batch, shape.out_channels};
+  if (input.rank() == 4) sizes.push_back(shape.y.out);
+  sizes.push_back(shape.x.out);
+  PTE_CHECK(resize_out(call, call.out(), sizes));
+  if (call.out().numel() == 0) return {};
+  return dispatch_compute(input.dtype(), [&]<typename C>(C) -> Status {
+    using T = GemmElement<C>;
+    PTE_TRY(const Tensor planes, dense_as<C>(call, input));
+    PTE_TRY(const Tensor filters, dense_as<C>(call, weight));
+    Tensor adds;
+    if (bias != nullptr) {
+      PTE_TRY(adds, dense_as<C>(call, *bias));
+    }
+    PTE_TRY(DenseOut<C> out, DenseOut<C>::make(call, call.out()));
+    std::vector<T> turned;
+    if (shape.transposed) turned = filters_of(shape, filters.data_as<T>());
+    convolve(call, shape, planes.data_as<T>(), shape.transposed ? turned.data() : filters.data_as<T>(),
+             bias == nullptr ? nullptr : adds.data_as<T>(), reinterpret_cast<T*>(out.data()));
+    return out.commit(call);
+  });
+}
+
+}  // namespace
+
+std::span<const Entry> conv_kernels() {
+  static constexpr Entry kEntries[] = {{Op::aten_convolution, convolution}};
+  return kEntries;
+}
+
+}  // namespace pte::kernels

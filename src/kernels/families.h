@@ -1,0 +1,23 @@
+// The kernels of each family. registry.cc gathers them; nothing registers itself.
+#pragma once
+
+#include <span>
+
+#include "kernels/kernel.h"
+
+namespace pte::kernels {
+
+std::span<const Entry> conv_kernels();
+std::span<const Entry> elementwise_kernels();
+std::span<const Entry> unary_kernels();
+std::span<const Entry> factory_kernels();
+std::span<const Entry> layout_kernels();
+std::span<const Entry> matmul_kernels();
+std::span<const Entry> norm_kernels();
+std::span<const Entry> pool_kernels();
+std::span<const Entry> prim_kernels();
+std::span<const Entry> reduce_kernels();
+std::span<const Entry> resample_kernels();
+std::span<const Entry> softmax_kernels();
+
+}  // namespace pte::kernels

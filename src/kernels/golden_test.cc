@@ -1,0 +1,267 @@
+// Every kernel against PyTorch eager, on the cases that tests/golden/kernels/make_goldens.py chose.
+//
+// A file is "PTEG", a count and that many cases, all little-endian: the operator's name, how to
+// compare (0 exactly, 1 each element, 2 against the largest element) and the tolerance; then named
+// arguments; then the expected results. A value is a tag byte, as EValue numbers its alternatives,
+// and its content; strings and lists begin with a 16-bit count; a tensor is dtype, rank, sizes,
+// strides (32-bit), the count of stored elements and their bytes.
+//
+// Each case runs five ways: as PyTorch laid the result out, with the result's dimensions reversed in
+// memory, with result memory larger than needed, on three threads, and, for elementwise operators
+// whose result looks like the first operand, in place.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "base/file.h"
+#include "kernels/common/convert.h"
+#include "kernels/common/test_call.h"
+
+namespace pte::kernels {
+namespace {
+
+class Reader {
+ public:
+  explicit Reader(Bytes bytes) : bytes_(bytes) {}
+
+  template <typename T>
+  T number() {
+    T value{};
+    if (bytes_.size() - at_ < sizeof(T)) {
+      ADD_FAILURE() << "file ends early";
+      at_ = bytes_.size();
+      return value;
+    }
+    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
+    at_ += sizeof(T);
+    return value;
+  }
+  std::string text() {
+    std::string s(number<uint16_t>(), '\0');
+    for (char& c : s) c = number<char>();
+    return s;
+  }
+  template <typename T>
+  std::vector<T> list() {
+    std::vector<T> items(number<uint16_t>());
+    for (T& item : items) item = number<T>();
+    return items;
+  }
+  Tensor tensor() {
+    const auto dtype = static_cast<DType>(number<uint8_t>());
+    const size_t rank = number<uint8_t>();
+    Sizes sizes(rank);
+    Strides strides(rank);
+    for (int64_t& size : sizes) size = number<int32_t>();
+    for (int64_t& stride : strides) stride = number<int32_t>();
+    auto memory = std::make_shared<std::vector<std::byte>>(number<uint32_t>() * size_of(dtype));
+    for (std::byte& b : *memory) b = number<std::byte>();
+    const std::byte* data = memory->data();
+    return Tensor::view(dtype, std::move(sizes), std::move(strides), data, std::move(memory));
+  }
+  EValue value() {
+    switch (number<uint8_t>()) {
+      case 0: return {};
+      case 1: return tensor();
+      case 2: return number<int64_t>();
+      case 3: return number<double>();
+      case 4: return number<uint8_t>() != 0;
+      case 5: return text();
+      case 6: return list<int64_t>();
+      case 7: return list<double>();
+      case 9: {
+        std::vector<Tensor> tensors(number<uint16_t>());
+        for (Tensor& t : tensors) t = tensor();
+        return tensors;
+      }
+      default: ADD_FAILURE() << "unknown tag"; return {};
+    }
+  }
+  bool done() const { return at_ == bytes_.size(); }
+
+ private:
+  Bytes bytes_;
+  size_t at_ = 0;
+};
+
+struct Case {
+  const OpInfo* op = nullptr;
+  std::string name;
+  int mode = 0;
+  double tolerance = 0;
+  std::vector<EValue> args;
+  std::vector<EValue> expected;
+};
+
+Case read_case(Reader& reader) {
+  Case c;
+  c.name = reader.text();
+  c.op = find_op(c.name);
+  c.mode = reader.number<uint8_t>();
+  c.tolerance = reader.number<double>();
+  std::vector<std::pair<std::string, EValue>> named(reader.number<uint8_t>());
+  for (auto& [name, value] : named) {
+    name = reader.text();
+    value = reader.value();
+  }
+  c.expected.resize(reader.number<uint8_t>());
+  for (EValue& value : c.expected) value = reader.value();
+  if (c.op == nullptr) return c;
+  for (const int index : c.op->out_args) {
+    for (const auto& [name, value] : named) {
+      if (name == c.op->args[static_cast<size_t>(index)].name) c.args.push_back(value);
+    }
+  }
+  return c;
+}
+
+std::string describe_value(const EValue& value) {
+  if (const Tensor* t = value.get<Tensor>()) return t->describe();
+  if (const auto* i = value.get<int64_t>()) return std::to_string(*i);
+  if (const auto* d = value.get<double>()) return std::to_string(*d);
+  if (const auto* list = value.get<std::vector<int64_t>>()) {
+    std::string text = "[";
+    for (const int64_t item : *list) text += std::to_string(item) + ",";
+    return text + "]";
+  }
+  return std::string(value.kind());
+}
+
+std::string describe_case(const Case& c) {
+  std::string text = c.name;
+  for (const EValue& arg : c.args) text += " " + describe_value(arg);
+  return text;
+}
+
+std::vector<double> as_doubles(const Tensor& tensor) {
+  std::vector<double> values(static_cast<size_t>(tensor.numel()));
+  const auto dense = tensor.contiguous();
+  if (dense.has_value()) load_run<double>(tensor.dtype(), dense->data(), 1, tensor.numel(), values.data());
+  return values;
+}
+
+void compare(const Case& c, const Tensor& got, const Tensor& expected) {
+  ASSERT_EQ(got.dtype(), expected.dtype());
+  ASSERT_EQ(got.sizes(), expected.sizes());
+  const std::vector<double> a = as_doubles(got);
+  const std::vector<double> b = as_doubles(expected);
+  double largest = 0;
+  for (const double x : b) {
+    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  }
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(b[i]) && std::isnan(a[i])) continue;
+    if (a[i] == b[i]) continue;
+    ASSERT_FALSE(std::isnan(a[i]) || std::isnan(b[i]) || std::isinf(a[i]) || std::isinf(b[i]))
+        << "element " << i << " is " << a[i] << ", expected " << b[i];
+    const double scale = c.mode == 2 ? largest : c.mode == 1 ? std::abs(b[i]) : 0;
+    // Below the normal range of the type, the last place is a fixed step.
+    const double step = expected.dtype() == DType::kFloat16 ? 0x1p-24 : 1e-38;
+    ASSERT_LE(std::abs(a[i] - b[i]), c.mode == 0 ? 0 : c.tolerance * scale + step)
+        << "element " << i << " is " << a[i] << ", expected " << b[i];
+  }
+}
+
+void compare_value(const Case& c, const EValue& got, const EValue& expected) {
+  if (const Tensor* tensor = expected.get<Tensor>()) {
+    compare(c, *got.get<Tensor>(), *tensor);
+    return;
+  }
+  const auto& list = *expected.get<std::vector<Tensor>>();
+  const auto& results = *got.get<std::vector<Tensor>>();
+  ASSERT_EQ(results.size(), list.size());
+  for (size_t i = 0; i < list.size(); ++i) compare(c, results[i], list[i]);
+}
+
+enum class Layout { kAsEager, kReversed, kRoomy };
+
+Tensor result_like(const Tensor& expected, Layout layout) {
+  DimOrder order = dim_order_of(strides_of(expected.sizes(), dim_order_of(expected.strides())));
+  if (layout == Layout::kReversed) std::reverse(order.begin(), order.end());
+  Sizes sizes = expected.sizes();
+  if (layout == Layout::kRoomy) {
+    for (int64_t& size : sizes) size += 1;
+  }
+  Result<Tensor> tensor = Tensor::zeros(expected.dtype(), sizes, order);
+  EXPECT_TRUE(tensor.has_value());
+  // What a kernel leaves unwritten must show.
+  std::memset(tensor->mutable_data(), 0x5a, tensor->nbytes());
+  return std::move(*tensor);
+}
+
+EValue results_like(const EValue& expected, Layout layout) {
+  if (const Tensor* tensor = expected.get<Tensor>()) return result_like(*tensor, layout);
+  std::vector<Tensor> tensors;
+  for (const Tensor& t : *expected.get<std::vector<Tensor>>()) tensors.push_back(result_like(t, layout));
+  return tensors;
+}
+
+void run_case(Case& c, ThreadPool& pool) {
+  for (const Layout layout : {Layout::kAsEager, Layout::kReversed, Layout::kRoomy}) {
+    SCOPED_TRACE("result layout " + std::to_string(static_cast<int>(layout)));
+    std::vector<EValue> results;
+    for (const EValue& e : c.expected) results.push_back(results_like(e, layout));
+    const Status status = call_kernel(c.name, c.args, results);
+    ASSERT_TRUE(status.has_value()) << status.error().message;
+    for (size_t i = 0; i < results.size(); ++i) compare_value(c, results[i], c.expected[i]);
+    if (testing::Test::HasFatalFailure() || layout != Layout::kAsEager) continue;
+    // The threads must not change a bit.
+    std::vector<EValue> threaded;
+    for (const EValue& e : c.expected) threaded.push_back(results_like(e, layout));
+    ASSERT_TRUE(call_kernel(c.name, c.args, threaded, &pool).has_value());
+    for (size_t i = 0; i < results.size(); ++i) {
+      const Tensor* one = results[i].get<Tensor>();
+      if (one == nullptr) continue;
+      const Tensor* other = threaded[i].get<Tensor>();
+      EXPECT_EQ(std::memcmp(one->data(), other->data(), one->nbytes()), 0) << "threads change the result";
+    }
+  }
+  const Tensor* first = c.args.empty() ? nullptr : c.args[0].get<Tensor>();
+  const Tensor* expected = c.expected[0].get<Tensor>();
+  if (!c.op->has(kTagElementwise) || first == nullptr || expected == nullptr || c.expected.size() != 1) return;
+  if (first->dtype() != expected->dtype() || first->sizes() != expected->sizes()) return;
+  if (!first->is_dense_in(first->dim_order())) return;
+  SCOPED_TRACE("in place");
+  std::vector<EValue> args = c.args;
+  const auto copy = first->in_dim_order(first->dim_order());
+  ASSERT_TRUE(copy.has_value());
+  args[0] = *copy;
+  std::vector<EValue> results{EValue(*copy)};
+  const Status status = call_kernel(c.name, args, results);
+  ASSERT_TRUE(status.has_value()) << status.error().message;
+  compare_value(c, results[0], c.expected[0]);
+}
+
+class Golden : public testing::TestWithParam<const char*> {};
+
+TEST_P(Golden, MatchesEager) {
+  const std::string path = std::string(PTE_SOURCE_DIR "/tests/golden/kernels/") + GetParam() + ".bin";
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  Reader reader(file->bytes());
+  char magic[4];
+  for (char& c : magic) c = reader.number<char>();
+  ASSERT_EQ(std::string_view(magic, 4), "PTEG");
+  const auto count = reader.number<uint32_t>();
+  ASSERT_GT(count, 0U);
+  ThreadPool pool(3);
+  int failures = 0;
+  for (uint32_t i = 0; i < count && failures < 20; ++i) {
+    Case c = read_case(reader);
+    ASSERT_NE(c.op, nullptr) << "ops.def has no row for " << c.name;
+    SCOPED_TRACE("case " + std::to_string(i) + ": " + describe_case(c));
+    run_case(c, pool);
+    if (HasFailure()) ++failures;
+  }
+  EXPECT_TRUE(failures > 0 || reader.done());
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Golden,
+                         testing::Values("unary", "elementwise", "conv", "matmul", "pool", "resample",
+                                         "reduce", "layout", "norm", "softmax", "factory"),
+                         [](const auto& param) { return std::string(param.param); });
+
+}  // namespace
+}  // namespace pte::kernels

@@ -1,0 +1,91 @@
+// MobileNetV3-Small as torchvision builds it: inverted residuals, some with squeeze-and-excite,
+// ReLU in the early blocks and hardswish in the later ones.
+#include "zoo/models.h"
+#include "zoo/net.h"
+
+namespace pte::zoo {
+namespace {
+
+constexpr double kEps = 1e-3;
+constexpr double kMomentum = 0.01;
+
+struct Block {
+  int64_t in, kernel, hidden, out;
+  int64_t squeeze;  // channels inside squeeze-and-excite, 0 without
+  bool hardswish;   // else ReLU
+  int64_t stride;
+};
+constexpr Block kBlocks[] = {
+    {16, 3, 16, 16, 8, false, 2},   {16, 3, 72, 24, 0, false, 2},  {24, 3, 88, 24, 0, false, 1},
+    {24, 5, 96, 40, 24, true, 2},   {40, 5, 240, 40, 64, true, 1}, {40, 5, 240, 40, 64, true, 1},
+    {40, 5, 120, 48, 32, true, 1},  {48, 5, 144, 48, 40, true, 1}, {48, 5, 288, 96, 72, true, 2},
+    {96, 5, 576, 96, 144, true, 1}, {96, 5, 576, 96, 144, true, 1},
+};
+
+ir::Value* activation(Net& net, ir::Value* x, bool hardswish) {
+  return hardswish ? net.call(Op::aten_hardswish, {x}) : net.relu(x);
+}
+
+// Convolution `name`.0 and batch norm `name`.1, padded to keep the size at stride 1.
+ir::Value* conv_norm(Net& net, ir::Value* x, const std::string& name, Conv conv) {
+  conv.padding = (conv.kernel[0] - 1) / 2;
+  x = net.convolution(x, name + ".0", conv);
+  return net.batch_norm(x, name + ".1", conv.out, kEps, kMomentum);
+}
+
+ir::Value* squeeze_excite(Net& net, ir::Value* x, const std::string& name, int64_t channels,
+                          int64_t squeeze) {
+  ir::Value* scale = net.call(Op::aten_adaptive_avg_pool2d, {x, ir::Arg::ints({1, 1})});
+  scale = net.convolution(scale, name + ".fc1",
+                          {.in = channels, .out = squeeze, .kernel = {1, 1}, .bias = true});
+  scale = net.convolution(net.relu(scale), name + ".fc2",
+                          {.in = squeeze, .out = channels, .kernel = {1, 1}, .bias = true});
+  return net.call(Op::aten_mul_Tensor, {net.call(Op::aten_hardsigmoid, {scale}), x});
+}
+
+ir::Value* block(Net& net, ir::Value* input, const std::string& name, const Block& b) {
+  int part = 0;
+  const auto next = [&] { return fmt::format("{}.block.{}", name, part++); };
+  ir::Value* x = input;
+  if (b.hidden != b.in) {
+    x = conv_norm(net, x, next(), {.in = b.in, .out = b.hidden, .kernel = {1, 1}});
+    x = activation(net, x, b.hardswish);
+  }
+  x = conv_norm(net, x, next(), {.in = b.hidden, .out = b.hidden, .kernel = {b.kernel, b.kernel},
+                                 .stride = b.stride, .groups = b.hidden});
+  x = activation(net, x, b.hardswish);
+  if (b.squeeze > 0) x = squeeze_excite(net, x, next(), b.hidden, b.squeeze);
+  x = conv_norm(net, x, next(), {.in = b.hidden, .out = b.out, .kernel = {1, 1}});
+  if (b.stride == 1 && b.in == b.out) x = net.call(Op::aten_add_Tensor, {x, input});
+  return x;
+}
+
+ir::Value* define(Net& net, const std::vector<ir::Value*>& inputs) {
+  ir::Value* x = conv_norm(net, inputs[0], "features.0",
+                           {.in = 3, .out = 16, .kernel = {3, 3}, .stride = 2});
+  x = activation(net, x, true);
+  int index = 1;
+  for (const Block& b : kBlocks) x = block(net, x, fmt::format("features.{}", index++), b);
+  x = conv_norm(net, x, "features.12", {.in = 96, .out = 576, .kernel = {1, 1}});
+  x = activation(net, x, true);
+  x = net.call(Op::aten_adaptive_avg_pool2d, {x, ir::Arg::ints({1, 1})});
+  x = net.call(Op::aten_flatten_using_ints, {x, 1});
+  x = activation(net, net.linear(x, "classifier.0", 576, 1024), true);
+  return net.linear(x, "classifier.3", 1024, net.size_in_state("classifier.3.bias", 0, 1000));
+}
+
+}  // namespace
+
+const Architecture kMobileNetV3Small = {
+    .name = "mobilenet_v3_small",
+    .description = "image classifier, 2.5 M parameters, torchvision's MobileNetV3-Small",
+    .input = "float32[1,3,224,224]",
+    .preprocessing = "imagenet",
+    .source = "torchvision, mobilenet_v3_small-047dcff4.pth",
+    .licence = "BSD-3-Clause",
+    .default_inputs = [](const StateDict&) { return std::vector<Sizes>{{1, 3, 224, 224}}; },
+    .check_inputs = [](const std::vector<Sizes>& inputs) { return check_picture(inputs, 32); },
+    .define = define,
+};
+
+}  // namespace pte::zoo

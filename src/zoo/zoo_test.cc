@@ -1,0 +1,250 @@
+#include "zoo/zoo.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "ir/verify.h"
+#include "zoo/net.h"
+
+namespace pte::zoo {
+namespace {
+
+// A state dict with every key that `name` needs when it sees `hints`, all zeros.
+StateDict zeros_for(std::string_view name, const StateDict& hints = {}) {
+  const Architecture* architecture = find(name);
+  Net net(hints);
+  architecture->define(net, {nullptr});
+  StateDict state = hints;
+  for (const Weight& weight : net.weights()) {
+    state.set(weight.name, *Tensor::zeros(DType::kFloat32, weight.sizes));
+    if (weight.name.ends_with("running_var")) {
+      const std::string norm = weight.name.substr(0, weight.name.size() - 11);
+      state.set(norm + "num_batches_tracked", Tensor::scalar<int64_t>(1));
+    }
+  }
+  return state;
+}
+
+StateDict without(const StateDict& state, std::string_view name) {
+  StateDict out;
+  out.metadata = state.metadata;
+  for (const auto& entry : state.entries()) {
+    if (entry.name != name) out.set(entry.name, entry.tensor);
+  }
+  return out;
+}
+
+std::map<Op, int> operators(ir::Module& module) {
+  std::map<Op, int> out;
+  for (const ir::Node* node : module.forward().nodes()) ++out[node->op().op];
+  return out;
+}
+
+std::string output_type(ir::Module& module) {
+  return ir::to_string(module.forward().outputs().at(0).value->type());
+}
+
+struct Case {
+  std::string_view name;
+  size_t tensors;  // in a published checkpoint
+  int64_t parameters;
+  std::string_view output;
+};
+constexpr Case kCases[] = {
+    {"efficientnet_lite0", 296, 4652008, "float32[1,1000]"},
+    {"mobilenet_v3_small", 244, 2542856, "float32[1,1000]"},
+    {"deep_epi_cnn", 128, 97362, "float32[1,2]"},
+};
+
+TEST(Zoo, EveryArchitectureIsRecognisedAndBuilt) {
+  ASSERT_EQ(architectures().size(), std::size(kCases));
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.name);
+    const StateDict state = zeros_for(c.name);
+    EXPECT_EQ(state.size(), c.tensors);
+    EXPECT_EQ(state.parameter_count(), c.parameters);
+    const auto recognised = recognise(state);
+    ASSERT_TRUE(recognised) << recognised.error().message;
+    EXPECT_EQ((*recognised)->name, c.name);
+    auto module = build(**recognised, state);
+    ASSERT_TRUE(module) << module.error().message;
+    EXPECT_TRUE(ir::verify(*module));
+    EXPECT_EQ(output_type(*module), c.output);
+    EXPECT_EQ(ir::to_string(module->forward().inputs().at(0)->type()), find(c.name)->input);
+  }
+}
+
+TEST(Zoo, WeightsAreViewsAndKeepTheirKinds) {
+  const StateDict state = zeros_for("deep_epi_cnn");
+  auto module = build("deep_epi_cnn", state);
+  ASSERT_TRUE(module);
+  const ir::Constant& weight = module->constants.at("fc1.weight");
+  EXPECT_EQ(weight.data.data(), state.find("fc1.weight")->data());
+  EXPECT_EQ(weight.kind, ir::Constant::Kind::kParameter);
+  EXPECT_EQ(module->constants.at("bn1.running_mean").kind, ir::Constant::Kind::kBuffer);
+  EXPECT_FALSE(module->constants.contains("bn1.num_batches_tracked"));
+}
+
+TEST(Zoo, EfficientNetPadsOnlyWhereTheHalvesDiffer) {
+  auto module = build("efficientnet_lite0", zeros_for("efficientnet_lite0"));
+  ASSERT_TRUE(module);
+  auto count = operators(*module);
+  EXPECT_EQ(count[Op::aten_convolution], 49);
+  EXPECT_EQ(count[Op::aten__native_batch_norm_legit_no_training], 49);
+  EXPECT_EQ(count[Op::aten_hardtanh], 33);
+  EXPECT_EQ(count[Op::aten_add_Tensor], 9);
+  // The stem and the four blocks of stride 2.
+  EXPECT_EQ(count[Op::aten_constant_pad_nd], 5);
+  std::vector<std::vector<int64_t>> pads;
+  for (const ir::Node* node : module->forward().nodes()) {
+    if (node->is(Op::aten_constant_pad_nd)) pads.push_back(*node->arg(1).integers());
+  }
+  EXPECT_EQ(pads, (std::vector<std::vector<int64_t>>{
+                      {0, 1, 0, 1}, {0, 1, 0, 1}, {1, 2, 1, 2}, {0, 1, 0, 1}, {1, 2, 1, 2}}));
+}
+
+TEST(Zoo, MobileNetHasItsSqueezeExcites) {
+  auto module = build("mobilenet_v3_small", zeros_for("mobilenet_v3_small"));
+  ASSERT_TRUE(module);
+  auto count = operators(*module);
+  EXPECT_EQ(count[Op::aten_convolution], 52);
+  EXPECT_EQ(count[Op::aten_hardswish], 19);
+  EXPECT_EQ(count[Op::aten_hardsigmoid], 9);
+  EXPECT_EQ(count[Op::aten_relu], 14);
+  EXPECT_EQ(count[Op::aten_add_Tensor], 6);
+  EXPECT_EQ(count[Op::aten_adaptive_avg_pool2d], 10);
+}
+
+// Layer numbers leave room for the dropout layers that were trained in.
+StateDict with_conv_dropout() {
+  StateDict hints;
+  hints.set("conv_stack.53.running_mean", *Tensor::zeros(DType::kFloat32, {64}));
+  return zeros_for("deep_epi_cnn", hints);
+}
+
+TEST(Zoo, DeepEpiCnnReadsDropoutFromTheKeys) {
+  const StateDict state = with_conv_dropout();
+  EXPECT_TRUE(state.contains("conv_stack.4.running_mean") == false);
+  EXPECT_TRUE(state.contains("conv_stack.52.weight"));
+  EXPECT_EQ((*recognise(state))->name, "deep_epi_cnn");
+  auto module = build("deep_epi_cnn", state);
+  ASSERT_TRUE(module) << module.error().message;
+  auto count = operators(*module);
+  EXPECT_EQ(count[Op::aten_convolution], 14);
+  EXPECT_EQ(count[Op::aten_relu], 18);
+  EXPECT_EQ(count[Op::aten_linear], 5);
+}
+
+TEST(Zoo, DeepEpiCnnTakesItsLengthAndClassesFromTheCheckpoint) {
+  StateDict hints;
+  hints.set("fc_out.bias", *Tensor::zeros(DType::kFloat32, {3}));
+  hints.metadata["config.dataProcessing.rawDataLength"] = int64_t{500};
+  auto module = build("deep_epi_cnn", zeros_for("deep_epi_cnn", hints));
+  ASSERT_TRUE(module) << module.error().message;
+  EXPECT_EQ(ir::to_string(module->forward().inputs()[0]->type()), "float32[1,1,500]");
+  EXPECT_EQ(output_type(*module), "float32[1,3]");
+}
+
+TEST(Zoo, DeepEpiCnnTakesItsThreeInputForms) {
+  const StateDict state = zeros_for("deep_epi_cnn");
+  for (const Sizes& sizes : {Sizes{2, 1, 750}, Sizes{2, 750, 1}, Sizes{2, 750}, Sizes{2, 1, 125}}) {
+    auto module = build("deep_epi_cnn", state, {.input_shapes = {sizes}});
+    ASSERT_TRUE(module) << module.error().message;
+    EXPECT_EQ(output_type(*module), "float32[2,2]");
+  }
+}
+
+TEST(Zoo, OtherSizesAndADynamicBatch) {
+  const StateDict state = zeros_for("mobilenet_v3_small");
+  auto larger = build("mobilenet_v3_small", state, {.input_shapes = {{4, 3, 320, 256}}});
+  ASSERT_TRUE(larger) << larger.error().message;
+  EXPECT_EQ(output_type(*larger), "float32[4,1000]");
+  for (const Case& c : kCases) {
+    auto dynamic = build(c.name, zeros_for(c.name), {.dynamic_batch = ir::Range{1, 8}});
+    ASSERT_TRUE(dynamic) << dynamic.error().message;
+    EXPECT_TRUE(output_type(*dynamic).starts_with("float32[s0,")) << output_type(*dynamic);
+    EXPECT_EQ(dynamic->symbols.at("s0"), (ir::Range{1, 8}));
+  }
+}
+
+TEST(Zoo, ClassesComeFromTheWeights) {
+  StateDict hints;
+  hints.set("_fc.bias", *Tensor::zeros(DType::kFloat32, {10}));
+  auto module = build("efficientnet_lite0", zeros_for("efficientnet_lite0", hints));
+  ASSERT_TRUE(module) << module.error().message;
+  EXPECT_EQ(output_type(*module), "float32[1,10]");
+}
+
+TEST(Zoo, HalfWeightsBecomeFloat32) {
+  StateDict state = zeros_for("deep_epi_cnn");
+  state.set("fc_out.bias", Tensor::of<Half>({2}, {Half(0.5f), Half(-2.0f)}));
+  state.set("fc4.bias", Tensor::of<BFloat16>({16}, std::vector<BFloat16>(16, BFloat16(1.5f))));
+  // A transposed matrix is made dense.
+  const Tensor wide = Tensor::of<float>({16, 2}, std::vector<float>(32, 3.0f));
+  state.set("fc_out.weight", wide.with_layout({2, 16}, {1, 2}));
+  auto module = build("deep_epi_cnn", state);
+  ASSERT_TRUE(module) << module.error().message;
+  const Tensor& bias = module->constants.at("fc_out.bias").data;
+  EXPECT_EQ(bias.dtype(), DType::kFloat32);
+  EXPECT_EQ(bias.data_as<float>()[1], -2.0f);
+  EXPECT_EQ(module->constants.at("fc4.bias").data.data_as<float>()[15], 1.5f);
+  EXPECT_TRUE(module->constants.at("fc_out.weight").data.is_contiguous());
+}
+
+TEST(Zoo, AMismatchListsEveryKindOfKey) {
+  StateDict state = without(zeros_for("deep_epi_cnn"), "fc3.bias");
+  state.set("fc2.weight", *Tensor::zeros(DType::kFloat32, {64, 63}));
+  state.set("fc1.bias", *Tensor::zeros(DType::kInt32, {64}));
+  state.set("extra.weight", *Tensor::zeros(DType::kFloat32, {5}));
+  const auto module = build("deep_epi_cnn", state);
+  ASSERT_FALSE(module);
+  EXPECT_EQ(module.error().code, Code::kMismatch);
+  EXPECT_EQ(module.error().message,
+            "the checkpoint does not fit deep_epi_cnn: 1 of 110 keys missing, 1 unexpected, "
+            "2 wrongly shaped\n"
+            "  missing       fc3.bias  float32[32]\n"
+            "  unexpected    extra.weight  float32[5]\n"
+            "  wrong shape   fc1.bias  int32[64], expected float32[64]\n"
+            "                fc2.weight  float32[64,63], expected float32[64,64]");
+}
+
+TEST(Zoo, AnotherArchitecturesKeysAreNamed) {
+  const auto module = build("deep_epi_cnn", zeros_for("mobilenet_v3_small"));
+  ASSERT_FALSE(module);
+  EXPECT_EQ(module.error().hint, "its keys are those of mobilenet_v3_small");
+  EXPECT_NE(module.error().message.find("… and 100 more"), std::string::npos)
+      << module.error().message;
+}
+
+TEST(Zoo, UnknownKeysAndNamesAreErrors) {
+  StateDict state;
+  state.set("layer.weight", Tensor::scalar(1.0f));
+  const auto recognised = recognise(state);
+  ASSERT_FALSE(recognised);
+  EXPECT_EQ(recognised.error().code, Code::kNotFound);
+  EXPECT_NE(recognised.error().message.find("1 tensors: layer.weight"), std::string::npos);
+  EXPECT_FALSE(recognise(StateDict()));
+  const auto module = build("resnet50", state);
+  ASSERT_FALSE(module);
+  EXPECT_EQ(module.error().code, Code::kInvalidArgument);
+  EXPECT_NE(module.error().hint.find("efficientnet_lite0"), std::string::npos);
+}
+
+TEST(Zoo, RefusesInputsThatDoNotFit) {
+  const StateDict picture = zeros_for("efficientnet_lite0");
+  for (const std::vector<Sizes>& shapes : std::vector<std::vector<Sizes>>{
+           {{3, 224, 224}}, {{1, 1, 224, 224}}, {{1, 3, 31, 224}}, {{0, 3, 224, 224}},
+           {{1, 3, 224, 224}, {1}}, {{1, 3, int64_t{1} << 40, int64_t{1} << 40}}}) {
+    const auto module = build("efficientnet_lite0", picture, {.input_shapes = shapes});
+    ASSERT_FALSE(module);
+    EXPECT_EQ(module.error().code, Code::kInvalidArgument) << module.error().message;
+  }
+  const StateDict sensor = zeros_for("deep_epi_cnn");
+  for (const Sizes& sizes : {Sizes{1, 1, 124}, Sizes{1, 2, 750}, Sizes{750}, Sizes{1, 1, 1}}) {
+    EXPECT_FALSE(build("deep_epi_cnn", sensor, {.input_shapes = {sizes}}));
+  }
+}
+
+}  // namespace
+}  // namespace pte::zoo

@@ -1,0 +1,51 @@
+"""src/schema/ops.def against PyTorch (schemas) and the official kernels (what a program may call)."""
+
+import functools
+import re
+
+import pytest
+
+from conftest import ROOT, RUNNER, run_command
+
+ROWS = re.findall(
+    r'^PTE_OP\((\w+), "([^"]*)", "([^"]*)"', (ROOT / "src/schema/ops.def").read_text(), re.M
+)
+SCHEMAS = {schema.split("(")[0]: schema for _, schema, _ in ROWS}
+
+
+def test_ops_def_is_read():
+    assert len(ROWS) == (ROOT / "src/schema/ops.def").read_text().count("\nPTE_OP(")
+    assert len(ROWS) > 100
+
+
+@functools.lru_cache
+def official_schema(name):
+    import torch
+    import executorch.exir  # registers the dim_order operators
+
+    qualified, _, overload = name.partition(".")
+    namespace, _, base = qualified.partition("::")
+    packet = getattr(getattr(torch.ops, namespace), base)
+    return str(getattr(packet, overload or "default")._schema)
+
+
+def without_aliasing(schema):
+    """The schema as PyTorch spells it, less marks such as Tensor(a!)."""
+    import torch
+
+    return re.sub(r"\([a-z](!)?( -> [a-z*|]+)?\)", "", str(torch._C.parse_schema(schema)))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in SCHEMAS if name.startswith(("aten", "dim"))))
+def test_schema_is_pytorchs(name):
+    assert without_aliasing(SCHEMAS[name]) == without_aliasing(official_schema(name))
+
+
+@functools.lru_cache
+def official_kernels():
+    return set(run_command(RUNNER, "--kernels").split())
+
+
+@pytest.mark.parametrize("call", sorted({call.split("(")[0] for _, _, call in ROWS if call}))
+def test_call_is_an_official_kernel(call):
+    assert call in official_kernels()
