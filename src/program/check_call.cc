@@ -91,6 +91,11 @@ Status check_call(const Method& method, const KernelCall& call) {
                         call.args[inputs + i], kind_name(value(inputs + i)),
                         expected_name(info->returns[i].kind));
   }
+  const bool one_tensor = results == 1 && info->returns[0].kind == ArgKind::kTensor;
+  if (one_tensor && !once && call.args[inputs] != call.args[inputs + 1]) {
+    return invalid_data("{}: its result is value {} but it returns value {}", quote(op.full_name()),
+                        call.args[inputs], call.args[inputs + 1]);
+  }
   if (results > 1 && !once && !std::holds_alternative<TensorList>(value(inputs + results))) {
     return invalid_data("{}: its last value gathers {} results, found {}, expected TensorList", quote(op.full_name()),
                         results, kind_name(value(inputs + results)));

@@ -43,6 +43,8 @@ TEST(Verify, NamesEveryBrokenRule) {
        "instruction 0: argument 3 names value 77, the method has 4"},
       {[](Program& p) { call_of(p).args.pop_back(); },
        "instruction 0: 'aten::add.out' takes 5 values (3 arguments, 1 results), the call has 4"},
+      {[](Program& p) { call_of(p).args[4] = 1; },
+       "instruction 0: 'aten::add.out': its result is value 2 but it returns value 1"},
       {[](Program& p) { call_of(p).args[1] = 3; },
        "instruction 0: 'aten::add.out': argument 'other' is value 3 (Int), expected Tensor"},
       {[](Program& p) { p.methods[0].values[3] = std::string("one"); },

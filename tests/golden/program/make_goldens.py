@@ -1,4 +1,5 @@
-"""Exports the small programs that src/program and src/runtime are tested on with the official exporter.
+"""Exports the small programs that src/program and src/runtime are tested on with the official exporter,
+and stores what each computes in eager PyTorch (<name>.in0.npy …, <name>.out0.npy …).
 
 usage: python make_goldens.py     (needs executorch 1.5 and torch; writes beside itself)
 """
@@ -6,6 +7,7 @@ usage: python make_goldens.py     (needs executorch 1.5 and torch; writes beside
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge, to_edge_transform_and_lower
@@ -72,7 +74,8 @@ class Linear(torch.nn.Module):
 class Split(torch.nn.Module):
     def forward(self, x):
         first, second = torch.split(x, [1, 2], dim=1)
-        return torch.cat([second, first], dim=1), first.max(dim=0)[0]
+        pooled = torch.nn.functional.max_pool2d(x.reshape(1, 1, 4, 3), 2)
+        return torch.cat([second, first], dim=1), pooled
 
 
 def portable(module, inputs, dynamic_shapes=None, config=None):
@@ -92,35 +95,48 @@ def without_folders(data):
     return re.sub(rb"/[^\0]*/(?=\w+\.py\0)", lambda found: b"/" * len(found[0]), data)
 
 
+def write(folder, name, module, inputs, exporter=portable, **options):
+    data = without_folders(bytes(exporter(module, inputs, **options)))
+    (folder / f"{name}.pte").write_bytes(data)
+    print(f"{name}.pte {len(data)} bytes")
+
+
+def write_run(folder, name, module, inputs):
+    outputs = module.eval()(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    for kind, tensors in (("in", inputs), ("out", outputs)):
+        for i, tensor in enumerate(tensors):
+            np.save(folder / f"{name}.{kind}{i}.npy", tensor.detach().numpy())
+
+
 def main():
     folder = Path(__file__).parent
-    pair = (torch.ones(2, 3), torch.ones(2, 3))
-    image = (torch.ones(1, 3, 8, 8),)
+    torch.manual_seed(1)
+    pair = (torch.randn(2, 3), torch.randn(2, 3))
+    image = (torch.randn(1, 3, 8, 8),)
     unplanned = ExecutorchBackendConfig(
         memory_planning_pass=MemoryPlanningPass(alloc_graph_input=False, alloc_graph_output=False))
-    files = {
-        "add": lambda: portable(Add(), pair),
-        "add_weight": lambda: portable(AddWeight(), pair[:1]),
-        "add_unplanned": lambda: portable(Add(), pair, config=unplanned),
-        "add_traced": lambda: portable(Add(), pair, config=ExecutorchBackendConfig(emit_stacktrace=True)),
-        "add_xnnpack": lambda: xnnpack(Add(), pair),
-        "conv_relu6_portable": lambda: portable(ConvRelu6(), image),
-        "conv_relu6_xnnpack": lambda: xnnpack(ConvRelu6(), image),
-        "conv_relu6_inline": lambda: xnnpack(
-            ConvRelu6(), image, ExecutorchBackendConfig(extract_delegate_segments=False)),
-        "cond": lambda: portable(Cond(), (torch.ones(4),)),
-        "map": lambda: portable(MapScale(), (torch.ones(3, 2), torch.ones(2))),
-        "mutable_buffer": lambda: portable(
-            Counter(), (torch.ones(3),),
-            config=ExecutorchBackendConfig(passes=[InitializedMutableBufferPass(["state"])])),
-        "dynamic_batch": lambda: portable(
-            Linear(), (torch.ones(3, 5),), dynamic_shapes={"x": {0: Dim("batch", min=1, max=8)}}),
-        "split_cat": lambda: portable(Split(), (torch.arange(12.0).reshape(4, 3),)),
-    }
-    for name, make in files.items():
-        data = without_folders(bytes(make()))
-        (folder / f"{name}.pte").write_bytes(data)
-        print(f"{name}.pte {len(data)} bytes")
+    initialised = ExecutorchBackendConfig(passes=[InitializedMutableBufferPass(["state"])])
+    batch = {"x": {0: Dim("batch", min=1, max=8)}}
+    cases = [
+        ("add", Add(), pair, {}),
+        ("add_weight", AddWeight(), pair[:1], {}),
+        ("add_unplanned", Add(), pair, {"config": unplanned}),
+        ("add_traced", Add(), pair, {"config": ExecutorchBackendConfig(emit_stacktrace=True)}),
+        ("add_xnnpack", Add(), pair, {"exporter": xnnpack}),
+        ("conv_relu6_portable", ConvRelu6(), image, {}),
+        ("conv_relu6_xnnpack", ConvRelu6(), image, {"exporter": xnnpack}),
+        ("conv_relu6_inline", ConvRelu6(), image, {
+            "exporter": xnnpack, "config": ExecutorchBackendConfig(extract_delegate_segments=False)}),
+        ("cond", Cond(), (torch.tensor([1.0, 2.0, 3.0, -9.0]),), {}),
+        ("map", MapScale(), (torch.randn(3, 2), torch.randn(2)), {}),
+        ("mutable_buffer", Counter(), (torch.tensor([1.0, 2.0, 3.0]),), {"config": initialised}),
+        ("dynamic_batch", Linear(), (torch.randn(3, 5),), {"dynamic_shapes": batch}),
+        ("split_cat", Split(), (torch.randn(4, 3),), {}),
+    ]
+    for name, module, inputs, options in cases:
+        write(folder, name, module, inputs, **options)
+        write_run(folder, name, module, inputs)
 
 
 if __name__ == "__main__":

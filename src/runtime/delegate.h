@@ -1,0 +1,44 @@
+// What runs the parts of a method that an exporter gave to a backend.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "program/program.h"
+#include "tensor/evalue.h"
+
+namespace pte::runtime {
+
+struct Options;
+
+// A delegate made ready. One belongs to one method and is called by one thread at a time.
+class Delegate {
+ public:
+  virtual ~Delegate() = default;
+
+  // A DelegateCall names that many inputs, then that many outputs.
+  virtual size_t input_count() const = 0;
+  virtual size_t output_count() const = 0;
+
+  // Reads the inputs, resizes the output tensors in the memory that they have, and fills them.
+  virtual Status execute(std::span<EValue* const> args) = 0;
+};
+
+struct DelegateRequest {
+  std::shared_ptr<const program::Program> program;  // for its named data, and to keep bytes alive
+  const program::Delegate& delegate;
+  const Options& options;
+};
+
+// Makes a delegate, or fails with kUnsupported when the backend is not known.
+using DelegateLoader = std::function<Result<std::unique_ptr<Delegate>>(const DelegateRequest&)>;
+
+// A delegate that runs a method of another program, such as an XNNPACK payload lifted and emitted
+// with portable operators. Takes the method's inputs and outputs in their order.
+Result<std::unique_ptr<Delegate>> make_program_delegate(
+    std::shared_ptr<const program::Program> program, std::string_view method,
+    const Options& options);
+
+}  // namespace pte::runtime

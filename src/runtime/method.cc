@@ -1,0 +1,354 @@
+#include "runtime/method.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "program/quote.h"
+#include "runtime/state.h"
+
+namespace pte::runtime {
+namespace {
+
+using program::quote;
+using program::TensorValue;
+
+std::string text_of(const EValue& value) {
+  if (const auto* tensor = value.get<Tensor>()) return tensor->describe();
+  if (const auto* integer = value.get<int64_t>()) return fmt::format("Int {}", *integer);
+  if (const auto* real = value.get<double>()) return fmt::format("Double {}", *real);
+  if (const auto* flag = value.get<bool>()) return fmt::format("Bool {}", *flag);
+  if (const auto* text = value.get<std::string>()) return fmt::format("String {}", quote(*text));
+  return std::string(value.kind());
+}
+
+ValueInfo info_of(const program::Value& value) {
+  ValueInfo out;
+  out.kind = program::kind_name(value);
+  if (const auto* tensor = std::get_if<TensorValue>(&value)) {
+    out.dtype = tensor->dtype;
+    out.sizes = tensor->sizes;
+    out.dim_order = tensor->dim_order;
+    out.dynamic = tensor->dynamism != program::Dynamism::kStatic;
+  }
+  return out;
+}
+
+// Numbers are fixed at export; a float may have lost digits on its way through a command line.
+bool same_constant(const EValue& expected, const EValue& given) {
+  const auto* a = expected.get<double>();
+  const auto* b = given.get<double>();
+  if (a != nullptr && b != nullptr) {
+    constexpr double kAbsolute = 1e-4;
+    constexpr double kRelative = 1e-5;
+    return *a == *b || std::abs(*a - *b) <= kAbsolute + kRelative * std::abs(*b) ||
+           (std::isnan(*a) && std::isnan(*b));
+  }
+  if (const auto* integer = expected.get<int64_t>()) {
+    return given.is<int64_t>() && *given.get<int64_t>() == *integer;
+  }
+  if (const auto* flag = expected.get<bool>()) return given.is<bool>() && *given.get<bool>() == *flag;
+  if (const auto* text = expected.get<std::string>()) {
+    return given.is<std::string>() && *given.get<std::string>() == *text;
+  }
+  return expected.is_none() && given.is_none();
+}
+
+bool sizes_fit(const ValueInfo& info, const Sizes& sizes) {
+  if (!info.dynamic || sizes.size() != info.sizes.size()) return sizes == info.sizes;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] > info.sizes[i]) return false;
+  }
+  return true;
+}
+
+std::string hint_for(const ValueInfo& info, const Tensor& given) {
+  Sizes with_batch = given.sizes();
+  with_batch.insert(with_batch.begin(), 1);
+  if (given.dtype() == info.dtype && sizes_fit(info, with_batch)) {
+    return "the batch dimension is missing; --unsqueeze adds it";
+  }
+  if (given.dtype() != info.dtype && sizes_fit(info, given.sizes())) {
+    return fmt::format("convert the values to {}", dtype_name(info.dtype));
+  }
+  const Sizes& want = info.sizes;
+  const Sizes& have = given.sizes();
+  if (want.size() == 4 && have.size() == 4 && !info.dynamic &&
+      Sizes{have[0], have[3], have[1], have[2]} == want) {
+    return "channels come last here; they are expected second";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string ValueInfo::describe() const {
+  if (kind != "Tensor") return std::string(kind);
+  return pte::describe(dtype, sizes) + (dynamic ? " at most" : "");
+}
+
+Method::Method(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Method::~Method() = default;
+
+Result<std::unique_ptr<Method>> Method::load(std::shared_ptr<const program::Program> program,
+                                             std::string_view method, const Options& options) {
+  auto state = std::make_unique<State>();
+  state->method = program->find_method(method);
+  if (state->method == nullptr) {
+    std::string names;
+    for (const program::Method& item : program->methods) {
+      names += (names.empty() ? "" : ", ") + quote(item.name);
+    }
+    return make_error(Code::kNotFound, "no method {}; the program has {}", quote(method),
+                      names.empty() ? "none" : names);
+  }
+  state->program = std::move(program);
+  state->options = options;
+  PTE_CHECK(prepare(*state).at(fmt::format("method {}", quote(method))));
+  return std::unique_ptr<Method>(new Method(std::move(state)));
+}
+
+const std::string& Method::name() const { return state_->method->name; }
+size_t Method::input_count() const { return state_->method->inputs.size(); }
+size_t Method::output_count() const { return state_->method->outputs.size(); }
+uint64_t Method::memory_bytes() const { return state_->memory_bytes; }
+
+size_t Method::instruction_count() const {
+  size_t count = 0;
+  for (const auto& chain : state_->chains) count += chain.size();
+  return count;
+}
+
+void Method::set_input_names(std::vector<std::string> names) {
+  state_->input_names = std::move(names);
+}
+
+ValueInfo Method::input_info(size_t index) const {
+  ValueInfo out = info_of(state_->method->values[static_cast<size_t>(state_->method->inputs[index])]);
+  if (index < state_->input_names.size()) out.name = state_->input_names[index];
+  return out;
+}
+
+ValueInfo Method::output_info(size_t index) const {
+  return info_of(state_->method->values[static_cast<size_t>(state_->method->outputs[index])]);
+}
+
+const EValue& Method::output(size_t index) const {
+  return state_->values[static_cast<size_t>(state_->method->outputs[index])];
+}
+
+Status Method::set_input(size_t index, const EValue& value) {
+  if (index >= input_count()) {
+    return invalid_argument("input {} is given, {} takes {}", index, quote(name()), input_count());
+  }
+  const auto slot = static_cast<size_t>(state_->method->inputs[index]);
+  const ValueInfo info = input_info(index);
+  const std::string where = info.name.empty() ? fmt::format("input {}", index)
+                                              : fmt::format("input {} {}", index, quote(info.name));
+  const auto* planned = std::get_if<TensorValue>(&state_->method->values[slot]);
+  const auto* given = value.get<Tensor>();
+  if (planned == nullptr) {
+    const EValue& fixed = state_->initial[slot];
+    if (!same_constant(fixed, value)) {
+      return make_error(Code::kMismatch, "{} was fixed at export as {}, got {}", where,
+                        text_of(fixed), text_of(value));
+    }
+    return {};
+  }
+  if (given == nullptr || given->dtype() != info.dtype || !sizes_fit(info, given->sizes())) {
+    Error error = make_error(Code::kMismatch, "{} expects {}, got {}", where, info.describe(),
+                             text_of(value));
+    if (given != nullptr) error.hint = hint_for(info, *given);
+    return error;
+  }
+  if (!given->has_data()) return invalid_argument("{} has no memory", where);
+  if (state_->initial_read_only[slot]) {
+    return unsupported("{} is a constant of the file and cannot be set", where);
+  }
+  // Where the plan put it, with the sizes given. The memory was made for the upper bounds.
+  const Tensor& home = *state_->initial[slot].get<Tensor>();
+  Tensor tensor = Tensor::view(info.dtype, given->sizes(), strides_of(given->sizes(), info.dim_order),
+                               home.data(), home.owner());
+  tensor.set_capacity_bytes(home.capacity_bytes());
+  if (given->owner() != nullptr && given->owner() == home.owner()) {
+    // An output of this method, fed back: it may overlap.
+    PTE_TRY(const Tensor apart, given->in_dim_order(info.dim_order));
+    PTE_CHECK(copy_elements(apart, tensor).at(where));
+  } else {
+    PTE_CHECK(copy_elements(*given, tensor).at(where));
+  }
+  state_->initial[slot] = tensor;
+  state_->values[slot] = std::move(tensor);
+  state_->input_set[index] = true;
+  return {};
+}
+
+// Fills a list from its items as they are now.
+Status Method::State::gather(int32_t list) {
+  const program::Value& shape = method->values[static_cast<size_t>(list)];
+  EValue& out = values[static_cast<size_t>(list)];
+  if (const auto* ints = std::get_if<program::IntList>(&shape)) {
+    auto& items = *out.get<std::vector<int64_t>>();
+    items.clear();
+    for (const int32_t index : ints->items) {
+      const EValue& item = values[static_cast<size_t>(index)];
+      const auto* number = item.get<int64_t>();
+      if (number == nullptr) {
+        return invalid_data("value {} of an IntList has become {}", index, item.kind());
+      }
+      items.push_back(*number);
+    }
+  } else if (const auto* tensors = std::get_if<program::TensorList>(&shape)) {
+    auto& items = *out.get<std::vector<Tensor>>();
+    items.clear();
+    for (const int32_t index : tensors->items) {
+      const auto* tensor = values[static_cast<size_t>(index)].get<Tensor>();
+      if (tensor == nullptr) return invalid_data("value {} of a TensorList is no tensor", index);
+      items.push_back(*tensor);
+    }
+  } else if (const auto* optionals = std::get_if<program::OptionalTensorList>(&shape)) {
+    auto& items = *out.get<std::vector<std::optional<Tensor>>>();
+    items.clear();
+    for (const int32_t index : optionals->items) {
+      if (index < 0) {
+        items.emplace_back();
+        continue;
+      }
+      const auto* tensor = values[static_cast<size_t>(index)].get<Tensor>();
+      if (tensor == nullptr) return invalid_data("value {} of a list is no tensor", index);
+      items.emplace_back(*tensor);
+    }
+  }
+  return {};
+}
+
+Status Method::State::check_memory(const Step& step) const {
+  for (const int32_t value : step.reads) {
+    const auto* tensor = values[static_cast<size_t>(value)].get<Tensor>();
+    if (tensor != nullptr && !tensor->has_data()) {
+      return invalid_data("value {} is read before anything is in it", value);
+    }
+  }
+  for (const int32_t value : step.written) {
+    const auto* tensor = values[static_cast<size_t>(value)].get<Tensor>();
+    if (tensor != nullptr && !tensor->has_data()) {
+      return invalid_data("value {} is written but has no memory", value);
+    }
+    if (tensor != nullptr && read_only[static_cast<size_t>(value)]) {
+      return invalid_data("value {} is written but is a constant", value);
+    }
+  }
+  return {};
+}
+
+Status Method::State::call(Step& step) {
+  for (const int32_t list : step.lists) PTE_CHECK(gather(list));
+  PTE_CHECK(check_memory(step));
+  if (step.kind == Step::Kind::kDelegate) {
+    return step.delegate->execute(step.pointers).at(quote(step.name));
+  }
+  // Moves and earlier calls may have changed what a value is.
+  PTE_CHECK(kernels::check_kinds(*step.op, step.pointers));
+  kernels::Call call(*step.op, step.pointers, options.pool);
+  PTE_CHECK(step.kernel(call));
+  for (const int32_t list : step.list_results) {
+    const auto* shape = std::get_if<program::TensorList>(&method->values[static_cast<size_t>(list)]);
+    const auto* items = values[static_cast<size_t>(list)].get<std::vector<Tensor>>();
+    if (shape == nullptr || items == nullptr || items->size() != shape->items.size()) continue;
+    for (size_t i = 0; i < items->size(); ++i) {
+      values[static_cast<size_t>(shape->items[i])] = (*items)[i];
+    }
+  }
+  if (step.op->op == Op::executorch_prim_et_view) {
+    const auto self = static_cast<size_t>(step.args.front());
+    const auto view = static_cast<size_t>(step.args.back());
+    const auto* from = values[self].get<Tensor>();
+    const auto* to = values[view].get<Tensor>();
+    if (from != nullptr && to != nullptr && from->data() == to->data()) {
+      read_only[view] = read_only[self];
+    }
+  }
+  return {};
+}
+
+Result<bool> Method::State::condition(int32_t value) const {
+  const EValue& item = values[static_cast<size_t>(value)];
+  if (const auto* flag = item.get<bool>()) return *flag;
+  const auto* tensor = item.get<Tensor>();
+  if (tensor == nullptr || tensor->dtype() != DType::kBool) {
+    return invalid_data("the condition of a jump, value {}, is {}", value, text_of(item));
+  }
+  if (!tensor->has_data()) return invalid_data("value {} is read before anything is in it", value);
+  PTE_TRY(const Tensor dense, tensor->contiguous());
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    if (dense.data()[i] == std::byte{0}) return false;
+  }
+  return true;
+}
+
+Status Method::State::run(Step& step, size_t& next) {
+  switch (step.kind) {
+    case Step::Kind::kKernel:
+    case Step::Kind::kDelegate:
+      return call(step);
+    case Step::Kind::kMove:
+      values[static_cast<size_t>(step.to)] = values[static_cast<size_t>(step.from)];
+      read_only[static_cast<size_t>(step.to)] = read_only[static_cast<size_t>(step.from)];
+      return {};
+    case Step::Kind::kJumpFalse: {
+      PTE_TRY(const bool holds, condition(step.from));
+      if (!holds) next = step.target;
+      return {};
+    }
+    case Step::Kind::kNothing:
+      return {};
+  }
+  return {};
+}
+
+Status Method::execute() {
+  State& state = *state_;
+  for (size_t i = 0; i < input_count(); ++i) {
+    const auto slot = static_cast<size_t>(state.method->inputs[i]);
+    if (std::holds_alternative<TensorValue>(state.method->values[slot]) && !state.input_set[i]) {
+      return invalid_argument("input {} was not set since the last execution", i);
+    }
+  }
+  state.input_set.assign(state.input_set.size(), false);
+  for (const int32_t value : state.resets) {
+    state.values[static_cast<size_t>(value)] = state.initial[static_cast<size_t>(value)];
+  }
+  state.read_only = state.initial_read_only;
+
+  uint64_t executed = 0;
+  size_t first = 0;
+  for (std::vector<Step>& chain : state.chains) {
+    for (size_t at = 0; at < chain.size();) {
+      Step& step = chain[at];
+      if (state.options.cancel != nullptr && state.options.cancel->load(std::memory_order_relaxed)) {
+        return make_error(Code::kResourceLimit, "{}: cancelled", quote(name()));
+      }
+      if (++executed > state.options.instruction_limit) {
+        return make_error(Code::kResourceLimit, "{}: stopped after {} instructions", quote(name()),
+                          state.options.instruction_limit);
+      }
+      size_t next = at + 1;
+      const bool timed = static_cast<bool>(state.options.profile);
+      const auto begin = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+      if (Status status = state.run(step, next); !status) {
+        return std::move(status.error())
+            .at(fmt::format("method {}: instruction {}", quote(name()), first + at));
+      }
+      if (timed) {
+        const auto elapsed = std::chrono::steady_clock::now() - begin;
+        const auto count = std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
+        state.options.profile({first + at, step.name, static_cast<uint64_t>(count)});
+      }
+      at = next;
+    }
+    first += chain.size();
+  }
+  for (const int32_t output : state.method->outputs) PTE_CHECK(state.gather(output));
+  return {};
+}
+
+}  // namespace pte::runtime
