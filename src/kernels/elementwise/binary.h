@@ -13,9 +13,9 @@ struct Binary {
   Scalar number;
   Sizes sizes;
   DType common = DType::kFloat32;
-  // Whether operands are rounded to the common type first. Comparisons need it; arithmetic, like
-  // PyTorch's, reads a number or rank-0 tensor at the precision it computes in.
-  bool round = false;
+  // Whether a number or rank-0 tensor on the right is read at the precision of the computation, as
+  // PyTorch's multiplication and division read it, instead of rounded to the common type first.
+  bool wide_other = false;
 
   // Arguments 0 and 1 of the call.
   static Result<Binary> make(const Call& call, bool other_is_scalar) {
@@ -44,16 +44,15 @@ struct Binary {
     Tensor& out = call.out();
     PTE_CHECK(check_out_type(call, result, out));
     PTE_CHECK(resize_out(call, out, sizes));
-    const auto operand = [&](const Tensor& tensor) {
-      const bool as_is = !round && tensor.rank() == 0 && is_floating(tensor.dtype());
-      return Operand::of(tensor, sizes, as_is ? tensor.dtype() : common);
-    };
-    if (other != nullptr) {
-      map_elements<C>(call, std::array{operand(*self), operand(*other)}, out, result, fn);
-    } else {
-      const C b = round ? scalar_as<C>(number, common) : scalar_as<C>(number);
-      map_elements<C>(call, std::array{operand(*self)}, out, result, [fn, b](C a) { return fn(a, b); });
+    const Operand left = Operand::of(*self, sizes, common);
+    if (other == nullptr) {
+      const C b = wide_other ? scalar_as<C>(number) : scalar_as<C>(number, common);
+      map_elements<C>(call, std::array{left}, out, result, [fn, b](C a) { return fn(a, b); });
+      return {};
     }
+    const bool as_is = wide_other && other->rank() == 0 && is_floating(other->dtype());
+    const Operand right = Operand::of(*other, sizes, as_is ? other->dtype() : common);
+    map_elements<C>(call, std::array{left, right}, out, result, fn);
     return {};
   }
 };

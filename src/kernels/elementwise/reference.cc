@@ -61,7 +61,8 @@ Status add_like(Call& call) {
 
 template <bool kOtherIsScalar>
 Status mul(Call& call) {
-  PTE_TRY(const Binary binary, Binary::make(call, kOtherIsScalar));
+  PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
+  binary.wide_other = true;
   return dispatch_compute(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, binary.common, [](C a, C b) { return Wrap<C>::mul(a, b); });
   });
@@ -71,6 +72,7 @@ Status mul(Call& call) {
 template <bool kOtherIsScalar>
 Status div(Call& call) {
   PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
+  binary.wide_other = true;
   if (!is_floating(binary.common)) binary.common = DType::kFloat32;
   return dispatch_floating(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, binary.common, [](C a, C b) { return a / b; });
@@ -80,8 +82,7 @@ Status div(Call& call) {
 // NaN in either operand wins.
 template <bool kMaximum>
 Status extreme(Call& call) {
-  PTE_TRY(Binary binary, Binary::make(call, false));
-  binary.round = true;
+  PTE_TRY(const Binary binary, Binary::make(call, false));
   return dispatch_compute(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, binary.common, [](C a, C b) {
       if constexpr (std::is_floating_point_v<C>) {
@@ -95,8 +96,7 @@ Status extreme(Call& call) {
 
 template <typename F, bool kOtherIsScalar>
 Status compare(Call& call) {
-  PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
-  binary.round = true;
+  PTE_TRY(const Binary binary, Binary::make(call, kOtherIsScalar));
   return dispatch_compute(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, DType::kBool, [](C a, C b) -> bool { return F{}(a, b); });
   });
@@ -145,7 +145,8 @@ int64_t integer_power(int64_t base, int64_t exponent) {
 
 Status pow_scalar(Call& call) {
   const Scalar exponent = call.scalar(1);
-  PTE_TRY(const Binary binary, Binary::make(call, true));
+  PTE_TRY(Binary binary, Binary::make(call, true));
+  binary.wide_other = true;
   if (!is_floating(binary.common)) {
     if (binary.common == DType::kBool) return call.not_supported("operands of type bool");
     if (exponent.integer < 0) return call.invalid("integers cannot be raised to a negative power");
