@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=$1
 shift
-scripts/build.sh fuzz
+scripts/build.sh fuzz fuzz/all
 [ $# -gt 0 ] || set -- $(cd build/fuzz/fuzz && ls -- *_fuzz | sed 's/_fuzz$//')
 mkdir -p build/fuzz/findings
 failed=()
