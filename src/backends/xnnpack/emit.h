@@ -1,0 +1,71 @@
+// Writes the XNNPACK nodes of one ATen call after another: the body of lowering.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "backends/xnnpack/layout.h"
+#include "backends/xnnpack/support.h"
+
+namespace pte::xnnpack {
+
+class Emitter {
+ public:
+  Emitter(const ir::Module& module, XnnGraph& graph)
+      : module_(module), graph_(graph), layouts_(module, graph) {}
+
+  // Clamps that go into the calls that compute their operands.
+  void fuse_clamps(const ir::Graph& source, const std::vector<ir::Node*>& nodes);
+  void add_input(const ir::Value* value, uint32_t external_id);
+  // Everything else is one call at a time, in order.
+  Status emit(const ir::Node& node);
+  Status add_output(const ir::Value* value, uint32_t external_id);
+
+ private:
+  // The value that a call's first result becomes once its clamp is fused, and that clamp.
+  const ir::Value* result_of(const ir::Node& node) const;
+  void set_clamp(const ir::Node& node, XnnNode& emitted) const;
+  Datatype datatype(const ir::Node& node) const;
+
+  // A common layout for operands that broadcast to `result`: the one that costs least to come by.
+  Layout common_layout(const ir::Value* result, const std::vector<const ir::Value*>& operands) const;
+  // An operand of `result`'s or lower rank in the layout of `result`.
+  Result<uint32_t> operand(const ir::Value* value, const ir::Value* result, const Layout& layout);
+  // A layout that exists, whose order is the logical one and that ends in the last dim.
+  Layout rows_layout(const ir::Value* value) const;
+
+  uint32_t unary(NodeKind kind, uint32_t input, Params params = {});
+  uint32_t binary(NodeKind kind, uint32_t a, uint32_t b, uint32_t like);
+
+  Status elementwise(const ir::Node& node);
+  Status arithmetic(const ir::Node& node);
+  Status convolution(const ir::Node& node);
+  Status matrix(const ir::Node& node);
+  Status batch_matmul(const ir::Node& node);
+  Status batch_norm(const ir::Node& node);
+  Status pool(const ir::Node& node);
+  Status adaptive_pool(const ir::Node& node);
+  Status mean(const ir::Node& node);
+  Status amax(const ir::Node& node);
+  Status resize(const ir::Node& node);
+  Status softmax(const ir::Node& node);
+  Status prelu(const ir::Node& node);
+  Status permute(const ir::Node& node);
+  Status view(const ir::Node& node);
+  Status slice(const ir::Node& node);
+  Status cat(const ir::Node& node);
+  Status pad(const ir::Node& node);
+
+  const ir::Module& module_;
+  XnnGraph& graph_;
+  Layouts layouts_;
+  struct Fused {
+    const ir::Value* result = nullptr;
+    MinMax bounds;
+  };
+  std::map<const ir::Node*, Fused> fused_;   // by the call that computes
+  std::set<const ir::Node*> absorbed_;       // the clamps
+};
+
+}  // namespace pte::xnnpack

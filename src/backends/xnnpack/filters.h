@@ -1,0 +1,21 @@
+// Filters between PyTorch's order of elements and XNNPACK's.
+#pragma once
+
+#include "backends/xnnpack/support.h"
+#include "tensor/tensor.h"
+
+namespace pte::xnnpack {
+
+// PyTorch's filter of a convolution as float32 in the order that the node wants:
+//   Conv2d, ConvTranspose2d  [out, height, width, in / groups]
+//   DepthwiseConv2d          [1, height, width, out]
+Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec);
+
+// The way back: [out, in / groups, height, width], or [in, out / groups, height, width] for a
+// transposed convolution. Fails when the sizes do not fit the parameters.
+Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& params, NodeKind kind);
+
+// The same elements as float32.
+Result<Tensor> to_float32(const Tensor& tensor);
+
+}  // namespace pte::xnnpack

@@ -1,0 +1,25 @@
+// A group of ATen calls → one XNNPACK payload.
+#pragma once
+
+#include <vector>
+
+#include "backends/xnnpack/partition.h"
+#include "backends/xnnpack/payload.h"
+#include "ir/graph.h"
+
+namespace pte::xnnpack {
+
+// The tensors that cross a group's border. Constants that go into the payload are no inputs.
+struct GroupInterface {
+  std::vector<ir::Value*> inputs;   // in order of first use
+  std::vector<ir::Value*> outputs;  // read outside the group or returned, in order of definition
+};
+GroupInterface interface_of(const ir::Module& module, const ir::Graph& graph, const Group& group);
+
+// External ids count the inputs first, then the outputs.
+Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, const Group& group,
+                          const GroupInterface& interface);
+Result<ir::DelegatePayload> lower(const ir::Module& module, const ir::Graph& graph,
+                                  const Group& group, const GroupInterface& interface);
+
+}  // namespace pte::xnnpack
