@@ -1,5 +1,6 @@
 #include "passes/evaluate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -185,6 +186,33 @@ Result<Maybe> concatenated(const Node& node, const Sizes& sizes,
   }
   if (at != sizes[*dim]) return Maybe();
   return Maybe(std::move(out));
+}
+
+// A contiguous copy. Transposed matrices (weights of linear layers, megabytes) go tile by tile:
+// row by row, every element would come from another cache line.
+Result<Tensor> made_dense(const Tensor& tensor) {
+  const bool transposed_matrix = tensor.rank() == 2 && tensor.strides()[0] == 1 &&
+                                 tensor.strides()[1] == tensor.size(0) && tensor.numel() > 0;
+  if (!transposed_matrix) return tensor.contiguous();
+  PTE_TRY(Tensor out, Tensor::zeros(tensor.dtype(), tensor.sizes()));
+  const int64_t rows = tensor.size(0);
+  const int64_t columns = tensor.size(1);
+  const auto copy = [&]<typename T>(T) {
+    constexpr int64_t kTile = 32;
+    const T* from = tensor.template data_as<T>();
+    T* to = out.template mutable_data_as<T>();
+    for (int64_t row = 0; row < rows; row += kTile) {
+      for (int64_t column = 0; column < columns; column += kTile) {
+        const int64_t last_row = std::min(row + kTile, rows);
+        const int64_t last_column = std::min(column + kTile, columns);
+        for (int64_t i = row; i < last_row; ++i) {
+          for (int64_t j = column; j < last_column; ++j) to[i * columns + j] = from[j * rows + i];
+        }
+      }
+    }
+  };
+  if (!dispatch(tensor.dtype(), copy)) return tensor.contiguous();
+  return out;
 }
 
 // ---- arithmetic
@@ -434,7 +462,7 @@ Result<std::optional<Tensor>> evaluate(const Node& node,
   if (!result.has_value() || result->sizes() != *sizes || result->dtype() != type.dtype) {
     return Maybe();
   }
-  PTE_TRY(Tensor dense, result->contiguous());
+  PTE_TRY(Tensor dense, made_dense(*result));
   return Maybe(std::move(dense));
 }
 

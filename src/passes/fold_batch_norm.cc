@@ -122,13 +122,12 @@ Result<std::optional<Tensor>> scale_weight(const Tensor& weight, const Layer& la
   const bool known = dispatch(weight.dtype(), [&]<typename T>(T) {
     const T* in = from.template data_as<T>();
     T* out = to.template mutable_data_as<T>();
+    const int64_t after = layer.after;
     for (int64_t group = 0; group < layer.groups; ++group) {
       for (int64_t before = 0; before < layer.before; ++before) {
-        for (int64_t here = 0; here < layer.here; ++here) {
+        for (int64_t here = 0; here < layer.here; ++here, in += after, out += after) {
           const double scale = affine.scale[static_cast<size_t>(group * layer.here + here)];
-          for (int64_t i = 0; i < layer.after; ++i) {
-            *out++ = narrow<T>(static_cast<double>(*in++) * scale);
-          }
+          for (int64_t i = 0; i < after; ++i) out[i] = narrow<T>(static_cast<double>(in[i]) * scale);
         }
       }
     }

@@ -61,6 +61,28 @@ TEST(FoldConstants, SlicesAndJoins) {
             (std::vector<int32_t>{1, 3, 4}));
 }
 
+TEST(FoldConstants, TransposesLargeMatrices) {
+  constexpr int64_t kRows = 70;
+  constexpr int64_t kColumns = 45;
+  std::vector<float> values;
+  for (int64_t i = 0; i < kRows * kColumns; ++i) values.push_back(static_cast<float>(i));
+  Module module;
+  Graph& graph = *module.methods["forward"].graph;
+  Value* w = module.add_constant(
+      graph, "w", Tensor::of<float>({kRows, kColumns}, std::span<const float>(values)));
+  Builder builder(module, graph);
+  graph.add_output(*builder.call(Op::aten_t_copy, {w}));
+  ASSERT_EQ(*fold_constants(module), 1);
+  const Tensor* data = module.data_of(graph.outputs()[0].value);
+  ASSERT_NE(data, nullptr);
+  ASSERT_EQ(data->sizes(), (Sizes{kColumns, kRows}));
+  for (int64_t i = 0; i < kRows; ++i) {
+    for (int64_t j = 0; j < kColumns; ++j) {
+      ASSERT_EQ(data->data_as<float>()[j * kRows + i], static_cast<float>(i * kColumns + j));
+    }
+  }
+}
+
 TEST(FoldConstants, NeverGrowsTheProgram) {
   // An expansion beyond what it replaces.
   expect_unchanged(fold_constants, R"(const @a: float32[1] constant = dense [1]

@@ -39,6 +39,10 @@ Result<int64_t> remove_identities(ir::Module& module);
 // construct that has no such form is reported in one error (kUnsupported).
 Result<int64_t> decompose(ir::Module& module, const OpSet& keep);
 
+// Puts back together what others took apart, where a backend has the whole operator: linear, hard
+// swish, hard sigmoid, max pooling without indices. decompose() undoes it.
+Result<int64_t> recompose(ir::Module& module);
+
 // Batch norm at inference into the convolution (any rank, transposed, grouped) or linear before it.
 Result<int64_t> fold_batch_norm(ir::Module& module);
 

@@ -21,6 +21,8 @@ std::vector<Pass> common_passes() {
   passes.push_back(decompose_pass("decompose", "composites become core operators",
                                   xnnpack_operators()));
   passes.push_back({"remove_identities", "drop what does nothing at inference", remove_identities});
+  passes.push_back({"merge_clamps", "chains of clamps become one", merge_clamps});
+  passes.push_back({"recompose", "core operators become what they came from", recompose});
   passes.push_back({"fold_batch_norm", "batch norm into the layer before it", fold_batch_norm});
   passes.push_back({"fuse_padding", "zero padding into convolutions", fuse_padding});
   passes.push_back({"simplify", "x*1, x/1, -(-x)", simplify});
