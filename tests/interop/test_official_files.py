@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from conftest import BACKENDS, MODELS, NAMES, assert_close, pte, run_ours
+from conftest import BACKENDS, MODELS, NAMES, assert_close, pte, pte_facts, pte_json, run_ours
 
 CASES = [("", ""), ("_dynamic", ""), ("_dynamic", "batch3_")]
 
@@ -22,3 +22,18 @@ def test_numbers(tmp_path, name, backend, suffix, prefix):
 @pytest.mark.parametrize("name", NAMES)
 def test_verifies(name, backend, suffix):
     pte("verify", MODELS / name / f"official_{backend}{suffix}.pte")
+
+
+@pytest.mark.parametrize("suffix", ["", "_dynamic"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_inspect_agrees_with_the_official_reader(name, backend, suffix):
+    file = MODELS / name / f"official_{backend}{suffix}.pte"
+    facts = pte_facts(file)
+    answer = pte_json("inspect", file)
+    (method,) = answer["methods"]
+    assert answer["bytes"] == facts.size
+    assert sum(method["arena_sizes"]) == facts.arena
+    assert [delegate["id"] for delegate in method["delegates"]] == facts.delegates
+    assert method["operators"] == dict(facts.kernels)
+    assert sorted(data["key"] for data in answer["named_data"]) == facts.named_data

@@ -47,16 +47,16 @@ def classified(export, request):
     """`pte classify` on all pictures at once: decoding, resizing and labels are ours too."""
     file = export(NAME, "checkpoint_legacy.pth", request.param)
     answer = pte_json("classify", file, *(DEMO / name for name in TABLE), "--top-k", "3")
-    images = answer["images"]
-    assert [image["file"].split("/")[-1] for image in images] == list(TABLE)
-    return {name: image["top"] for name, image in zip(TABLE, images)}
+    results = answer["results"]
+    assert [result["image"].split("/")[-1] for result in results] == list(TABLE)
+    return {name: result["predictions"] for name, result in zip(TABLE, results)}
 
 
 @pytest.mark.parametrize("picture", TABLE)
 def test_classify(classified, picture):
     top = classified[picture]
     expected = expected_top(picture)
-    assert [entry["index"] for entry in top] == [index for index, _ in expected]
+    assert [entry["class"] for entry in top] == [index for index, _ in expected]
     for entry, (_, probability) in zip(top, expected):
         assert abs(entry["probability"] - probability) <= BOUND
     assert top[0]["label"] == TABLE[picture][1]
