@@ -107,8 +107,7 @@ Status clamp_between(Call& call, const std::optional<Scalar>& low, const std::op
     const C a = low ? scalar_as<C>(*low, result) : lowest;
     const C b = high ? scalar_as<C>(*high, result) : highest;
     if (kFloating && (a != a || b != b)) {
-      const C nan = Limits::quiet_NaN();
-      return apply<C>(call, self, result, [nan](C) { return nan; });
+      return apply<C>(call, self, result, [](C) { return Limits::quiet_NaN(); });
     }
     return apply<C>(call, self, result, [a, b](C x) {
       const C raised = x < a ? a : x;
