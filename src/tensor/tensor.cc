@@ -168,13 +168,13 @@ Status copy_elements(const Tensor& from, Tensor& to) {
   if (count == 0) return {};
   const size_t element = size_of(from.dtype());
   if (from.strides() == to.strides() && from.is_dense_in(from.dim_order())) {
-    std::memcpy(to.mutable_data(), from.data(), from.nbytes());
+    std::memmove(to.mutable_data(), from.data(), from.nbytes());
     return {};
   }
   // Walk the destination in row-major order, the innermost dimension in one run.
   const size_t rank = from.rank();
   if (rank == 0) {
-    std::memcpy(to.mutable_data(), from.data(), element);
+    std::memmove(to.mutable_data(), from.data(), element);
     return {};
   }
   const auto copy_run = [&](const std::byte* source, std::byte* target) {
@@ -182,7 +182,7 @@ Status copy_elements(const Tensor& from, Tensor& to) {
     const int64_t source_step = from.strides()[rank - 1] * static_cast<int64_t>(element);
     const int64_t target_step = to.strides()[rank - 1] * static_cast<int64_t>(element);
     if (source_step == static_cast<int64_t>(element) && target_step == source_step) {
-      std::memcpy(target, source, static_cast<size_t>(n) * element);
+      std::memmove(target, source, static_cast<size_t>(n) * element);
       return;
     }
     const auto run = [&]<typename T>(T) {

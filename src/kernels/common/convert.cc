@@ -4,8 +4,14 @@ namespace pte::kernels {
 
 template <typename C>
 bool load_run(DType dtype, const std::byte* from, int64_t step, int64_t count, C* to) {
-  return dispatch(dtype, [&]<typename T>(T) {
+  // A bool's byte may hold any number, and C++ may not read such a bool.
+  return dispatch(dtype, [&]<typename Element>(Element) {
+    using T = std::conditional_t<std::is_same_v<Element, bool>, uint8_t, Element>;
     const T* source = reinterpret_cast<const T*>(from);
+    if constexpr (std::is_same_v<Element, bool> && !std::is_same_v<C, bool>) {
+      for (int64_t i = 0; i < count; ++i) to[i] = source[i * step] != 0 ? C{1} : C{0};
+      return;
+    }
     if (step == 1) {
       for (int64_t i = 0; i < count; ++i) to[i] = convert_element<C>(source[i]);
     } else {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "kernels/common/convert.h"
@@ -40,6 +41,8 @@ C scalar_as(const Scalar& scalar, std::optional<DType> via = {}) {
 
 inline constexpr int64_t kBlock = 256;
 
+inline constexpr size_t kMaxOperands = 4;
+
 namespace internal {
 
 // Whether values of `dtype` held in C need rounding to become values of `via`.
@@ -48,25 +51,22 @@ bool needs_rounding(DType dtype, DType via) {
   return dtype != via && via != dtype_of<C>();
 }
 
+// `n` elements (at most kBlock) in the compute type: where they lie, or a copy in `buffer`.
 template <typename C>
-const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step, int64_t n, C* buffer) {
-  const std::byte* from = operand.data + offset * static_cast<int64_t>(size_of(operand.dtype));
-  if (operand.dtype == dtype_of<C>() && step == 1 && !round) return reinterpret_cast<const C*>(from);
-  if (step == 0) {
-    load_run<C>(operand.dtype, from, 1, 1, buffer);
-    if (round) round_run<C>(operand.via, buffer, 1);
-    std::fill(buffer + 1, buffer + n, buffer[0]);
-    return buffer;
-  }
-  load_run<C>(operand.dtype, from, step, n, buffer);
-  if (round) round_run<C>(operand.via, buffer, n);
-  return buffer;
-}
+const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step, int64_t n, C* buffer);
 
-template <typename C, typename R, size_t N, typename Fn, size_t... I>
-void apply_block(const std::array<const C*, N>& in, R* __restrict out, int64_t n, const Fn& fn,
-                 std::index_sequence<I...>) {
-  for (int64_t i = 0; i < n; ++i) out[i] = fn(in[I][i]...);
+// Computes results from blocks of each operand.
+template <typename C, typename R>
+using Block = std::function<void(const C* const* in, R* out, int64_t n)>;
+// The part of map_elements that no operator shapes, compiled once for each pair of types.
+template <typename C, typename R>
+void map_blocks(const Call& call, std::span<const Operand> in, Tensor& out, DType result,
+                const Block<C, R>& block);
+
+template <typename C, typename R, typename Fn, size_t... I>
+void apply_block(const C* const* in, R* __restrict out, int64_t n, const Fn& fn, std::index_sequence<I...>) {
+  const std::array<const C*, sizeof...(I)> sources{in[I]...};
+  for (int64_t i = 0; i < n; ++i) out[i] = fn(sources[I][i]...);
 }
 
 // Never called: its type is what fn gives.
@@ -77,37 +77,15 @@ auto apply_one(const Fn& fn, std::index_sequence<I...>) {
 
 }  // namespace internal
 
-// out[i] = fn(in[0][i], in[1][i], …). C is the compute type, fn's result R a compute type as well;
-// `result` is the type that PyTorch would give the result, to which values are rounded before they
-// become out's type. Every element type must be real (check_real).
+// out[i] = fn(in[0][i], in[1][i], …). C is the compute type, fn's result either C or bool; `result`
+// is the type that PyTorch would give the result, to which values are rounded before they become
+// out's type. Every element type must be real (check_real).
 template <typename C, size_t N, typename Fn>
 void map_elements(const Call& call, const std::array<Operand, N>& in, Tensor& out, DType result, Fn fn) {
+  static_assert(N <= kMaxOperands);
   using R = decltype(internal::apply_one<C>(fn, std::make_index_sequence<N>{}));
-  std::array<Strides, N + 1> strides;
-  strides[0] = out.strides();
-  for (size_t s = 0; s < N; ++s) strides[s + 1] = in[s].strides;
-  const Loop loop(out.sizes(), strides);
-  std::array<bool, N> round;
-  for (size_t s = 0; s < N; ++s) round[s] = internal::needs_rounding<C>(in[s].dtype, in[s].via);
-  const bool round_out = out.dtype() != result && result != dtype_of<R>();
-  std::byte* const target = out.mutable_data();
-  const int64_t out_size = static_cast<int64_t>(size_of(out.dtype()));
-  call.parallel_for(loop.count(), 1 << 15, [&](int64_t begin, int64_t end) {
-    alignas(64) C buffers[N][kBlock];
-    alignas(64) R results[kBlock];
-    loop.run(begin, end, [&](const int64_t* offsets, int64_t n) {
-      for (int64_t at = 0; at < n; at += kBlock) {
-        const int64_t m = std::min(kBlock, n - at);
-        std::array<const C*, N> source;
-        for (size_t s = 0; s < N; ++s) {
-          const int64_t step = loop.step(s + 1);
-          source[s] = internal::fetch<C>(in[s], round[s], offsets[s + 1] + at * step, step, m, buffers[s]);
-        }
-        internal::apply_block<C, R, N>(source, results, m, fn, std::make_index_sequence<N>{});
-        if (round_out) round_run<R>(result, results, m);
-        store_run<R>(out.dtype(), target + (offsets[0] + at * loop.step(0)) * out_size, loop.step(0), m, results);
-      }
-    });
+  internal::map_blocks<C, R>(call, in, out, result, [fn](const C* const* sources, R* results, int64_t n) {
+    internal::apply_block<C, R>(sources, results, n, fn, std::make_index_sequence<N>{});
   });
 }
 

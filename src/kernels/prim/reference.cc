@@ -182,13 +182,17 @@ Status local_scalar(Call& call) {
   if (self.numel() != 1) return call.invalid("{} is not one number", self.describe());
   EValue value;
   const bool known = dispatch(self.dtype(), [&]<typename T>(T) {
-    const T element = *self.data_as<T>();
     if constexpr (std::is_same_v<T, bool>) {
+      value = EValue(*self.data_as<uint8_t>() != 0);
+      return;
+    }
+    const T element = *self.data_as<T>();
+    if constexpr (std::is_same_v<T, double>) {
       value = EValue(element);
     } else if constexpr (std::is_integral_v<T>) {
       value = EValue(static_cast<int64_t>(element));
     } else {
-      value = EValue(static_cast<double>(static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(element)));
+      value = EValue(static_cast<double>(static_cast<float>(element)));
     }
   });
   if (!known) return call.not_supported("operands of type {}", dtype_name(self.dtype()));
