@@ -107,7 +107,7 @@ Result<Lowered> lower(ir::Module module, const Options& options) {
     PTE_CHECK(run_pipeline(module, passes::xnnpack_pipeline(), options, out));
     out.nodes = node_count(module);
     for (auto& [name, method] : module.methods) {
-      PTE_TRY(const xnnpack::PartitionResult parts, xnnpack::partition(module, *method.graph));
+      const xnnpack::PartitionResult parts = xnnpack::partition(module, *method.graph);
       for (const auto& group : parts.groups) out.delegated += group.nodes.size();
       add_rejections(parts.rejected, out.outside);
       out.delegates += parts.groups.size();
