@@ -2,6 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -83,11 +87,17 @@ std::string describe(DType dtype, std::span<const int64_t> sizes) {
 
 Result<Tensor> Tensor::zeros(DType dtype, Sizes sizes, DimOrder order) {
   const auto bytes = byte_count(dtype, sizes);
-  constexpr size_t kAlignment = 64;
+  // Large tensors sit on huge pages where the system has them: touching new memory in small pages
+  // can cost more than computing what goes into it.
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const size_t alignment = bytes && *bytes >= 2 * kHugePage ? kHugePage : 64;
   void* memory = nullptr;
-  if (bytes && *bytes <= SIZE_MAX - kAlignment) {
-    memory = std::aligned_alloc(kAlignment, std::max<size_t>(align_up(*bytes, kAlignment), kAlignment));
+  if (bytes && *bytes <= SIZE_MAX - alignment) {
+    memory = std::aligned_alloc(alignment, std::max<size_t>(align_up(*bytes, alignment), alignment));
   }
+#ifdef __linux__
+  if (memory != nullptr && alignment == kHugePage) madvise(memory, *bytes, MADV_HUGEPAGE);
+#endif
   if (memory == nullptr) {
     return make_error(Code::kResourceLimit, "cannot allocate a tensor {}", pte::describe(dtype, sizes));
   }
