@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -12,6 +13,33 @@ namespace {
 // New constants may take as many bytes as all constants did, and a little: layers that share a
 // weight but not a batch norm cannot multiply the program without end.
 constexpr uint64_t kSlackBytes = uint64_t{1} << 20;
+
+// Memory for all new weights of a module, in few large blocks: on huge pages, where Tensor::zeros()
+// puts large blocks, writing them costs a tenth of what it costs weight by weight. A block lives as
+// long as a tensor in it.
+class Arena {
+ public:
+  // `left`: an upper bound of the bytes still to come.
+  Result<Tensor> make(DType dtype, const Sizes& sizes, uint64_t left) {
+    const auto bytes = byte_count(dtype, sizes);
+    if (!bytes.has_value()) return Tensor::zeros(dtype, sizes);  // says why it cannot
+    const uint64_t wanted = align_up(*bytes, 64);
+    if (block_.nbytes() - used_ < wanted) {
+      const uint64_t size = std::max<uint64_t>(wanted, std::min<uint64_t>(left, kBlock));
+      PTE_TRY(block_, Tensor::zeros(DType::kUInt8, {static_cast<int64_t>(size)}));
+      used_ = 0;
+    }
+    Tensor made = Tensor::view(dtype, sizes, contiguous_strides(sizes), block_.data() + used_,
+                               block_.owner());
+    used_ += wanted;
+    return made;
+  }
+
+ private:
+  static constexpr uint64_t kBlock = uint64_t{16} << 20;
+  Tensor block_;
+  uint64_t used_ = 0;
+};
 
 // Where a layer keeps its parameters and how its weight's elements belong to output channels.
 struct Layer {
@@ -114,11 +142,11 @@ std::optional<Affine> affine_of(const Module& module, const Node& norm, int64_t 
   return affine;
 }
 
-Result<std::optional<Tensor>> scale_weight(const Tensor& weight, const Layer& layer,
-                                           const Affine& affine) {
+Result<std::optional<Tensor>> scale_weight(Arena& arena, uint64_t budget, const Tensor& weight,
+                                           const Layer& layer, const Affine& affine) {
   if (!is_floating(weight.dtype())) return std::optional<Tensor>();
   PTE_TRY(const Tensor from, weight.contiguous());
-  PTE_TRY(Tensor to, Tensor::zeros(weight.dtype(), weight.sizes()));
+  PTE_TRY(Tensor to, arena.make(weight.dtype(), weight.sizes(), budget));
   const bool known = dispatch(weight.dtype(), [&]<typename T>(T) {
     const T* in = from.template data_as<T>();
     T* out = to.template mutable_data_as<T>();
@@ -157,8 +185,8 @@ Result<std::optional<Tensor>> make_bias(const Module& module, const Node& node, 
 class Folder {
  public:
   Folder(Module& module, Graph& graph, const std::set<std::string, std::less<>>& written,
-         uint64_t& budget)
-      : module_(module), graph_(graph), written_(written), budget_(budget),
+         Arena& arena, uint64_t& budget)
+      : module_(module), graph_(graph), written_(written), arena_(arena), budget_(budget),
         outputs_(output_values(graph)) {}
 
   Result<bool> visit(Node* norm) {
@@ -186,7 +214,7 @@ class Folder {
     PTE_TRY(std::optional<Tensor> bias,
             make_bias(module_, *node, *layer, *affine, weight_data->dtype()));
     if (!bias.has_value()) return false;
-    PTE_TRY(std::optional<Tensor> scaled, scale_weight(*weight_data, *layer, *affine));
+    PTE_TRY(std::optional<Tensor> scaled, scale_weight(arena_, budget_, *weight_data, *layer, *affine));
     if (!scaled.has_value()) return false;
     budget_ -= std::min<uint64_t>(budget_, scaled->nbytes() + bias->nbytes());
 
@@ -225,6 +253,7 @@ class Folder {
   Module& module_;
   Graph& graph_;
   const std::set<std::string, std::less<>>& written_;
+  Arena& arena_;
   uint64_t& budget_;
   std::unordered_set<const Value*> outputs_;
 };
@@ -233,10 +262,11 @@ class Folder {
 
 Result<int64_t> fold_batch_norm(ir::Module& module) {
   const auto written = written_constants(module);
+  Arena arena;
   uint64_t budget = kSlackBytes;
   for (const auto& [key, constant] : module.constants) budget += constant.data.nbytes();
   PTE_TRY(const int64_t changes, for_each_graph(module, [&](Graph& graph) -> Result<int64_t> {
-    Folder folder(module, graph, written, budget);
+    Folder folder(module, graph, written, arena, budget);
     int64_t count = 0;
     for (Node* node : graph.nodes()) {
       PTE_TRY(const bool folded, folder.visit(node));
