@@ -153,6 +153,18 @@ TEST(Checkpoint, TheKeyOptionChooses) {
   EXPECT_NE(missing.error().message.find("the file has the entries a, b"), std::string::npos);
 }
 
+TEST(Checkpoint, ADictWithoutTensorsIsEmptyOnRequest) {
+  CheckpointOptions options;
+  options.allow_empty = true;
+  const auto empty = load_checkpoint(kGoldens + "no_tensors.pth", options);
+  ASSERT_TRUE(empty) << empty.error().message;
+  EXPECT_TRUE(empty->state.empty());
+  EXPECT_EQ(empty->metadata["epoch"], 1);
+  // Damage stays an error, and so does what is no dict.
+  EXPECT_FALSE(load_checkpoint(kGoldens + "missing_storage.pth", options));
+  EXPECT_FALSE(load_checkpoint(kGoldens + "single_tensor.pth", options));
+}
+
 TEST(Checkpoint, PrefixIsKeptOnRequest) {
   CheckpointOptions options;
   options.strip_prefix = false;

@@ -80,8 +80,8 @@ class Finder {
       }
     }
     keep_last_of_each_name();
-    if (out_.tensors.empty()) return invalid_data("the state dict holds no tensors");
-    if (options_.strip_prefix) {
+    if (out_.tensors.empty() && !options_.allow_empty) return invalid_data("the state dict holds no tensors");
+    if (options_.strip_prefix && !out_.tensors.empty()) {
       while (strip("module.") || strip("_orig_mod.")) {
       }
     }
@@ -103,6 +103,7 @@ class Finder {
     if (auto found = search(root, 0)) return *found;
     PTE_TRY(const auto only, only_candidate(root));
     if (only) return *only;
+    if (options_.allow_empty && entries_of(root)) return root;
     if (TensorReader::is_tensor(root)) {
       return invalid_data("holds a single tensor {}, not a state dict",
                           TensorReader::describe(root));

@@ -29,6 +29,8 @@ struct FindOptions {
   std::string key;
   // Remove "module." (DataParallel) and "_orig_mod." (torch.compile) when every name has it.
   bool strip_prefix = true;
+  // A dict without tensors counts as an empty state dict (parts of other archives may be that).
+  bool allow_empty = false;
 };
 
 // Accepts a state dict, a dict that holds one under a usual name (state_dict, model_state_dict,

@@ -192,7 +192,8 @@ TEST(Pickle, AModuleWithTooManyPathsIsAnError) {
   for (int i = 0; i < 60; ++i) {
     text += "q\2" "0h\1)\x81}(U\x0b_parameters}U\x08_modules}(U\1ah\2U\1bh\2uub";
   }
-  const auto pickle = parse(text + ".");
+  text += '.';
+  const auto pickle = parse(text);
   ASSERT_TRUE(pickle) << pickle.error().message;
   const auto contents = find_contents((*pickle)->root(), {});
   ASSERT_FALSE(contents);
