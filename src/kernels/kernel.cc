@@ -51,6 +51,23 @@ bool accepts(ArgKind kind, const EValue& value) {
   return false;
 }
 
+// Resizing a result would change an argument that is the same value under the kernel's hands.
+// Elementwise kernels allow for it, and numbers are read before they are written.
+Status check_distinct(const OpInfo& op, std::span<EValue* const> args) {
+  const size_t taken = op.out_args.size();
+  for (size_t i = taken; i < args.size(); ++i) {
+    if (!args[i]->is<Tensor>() && !args[i]->is<std::vector<Tensor>>()) continue;
+    const bool may_be_argument = op.has(kTagElementwise) || op.has(kTagInPlace);
+    for (size_t j = may_be_argument ? taken : 0; j < i; ++j) {
+      if (args[i] == args[j]) {
+        return invalid_data("{}: result {} is also {} {}", op.full_name(), i - taken,
+                            j < taken ? "argument" : "result", j < taken ? j : j - taken);
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 int64_t Call::integer(size_t arg) const {
@@ -124,7 +141,7 @@ Status check_kinds(const OpInfo& op, std::span<EValue* const> args) {
     return invalid_data("{}: result {} is {}, expected {}", op.full_name(), i - taken,
                         args[i]->kind(), expected(kind));
   }
-  return {};
+  return check_distinct(op, args);
 }
 
 }  // namespace pte::kernels

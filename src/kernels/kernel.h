@@ -94,7 +94,8 @@ Kernel find_kernel(Op op);
 // Whether the values have the kinds that the operator's schema asks for: number, tensor or none,
 // list kinds. Run once at load, so that Call's accessors cannot miss. Operators that write an
 // argument may leave their result away. A symbolic operator's result may have any kind: its kernel
-// sets it.
+// sets it. A result must be a value of its own, except that elementwise operators may give theirs in
+// an argument's place.
 Status check_kinds(const OpInfo& op, std::span<EValue* const> args);
 
 }  // namespace pte::kernels

@@ -51,5 +51,26 @@ TEST(CheckKinds, RefusesOthersByName) {
                      {t, EValue(std::vector<int64_t>{2}), EValue(int64_t{0}), t}).has_value());
 }
 
+TEST(CheckKinds, RefusesResultsInTheWrongPlace) {
+  EValue x(Tensor::of<float>({2}, {1, 2}));
+  EValue y(Tensor::of<float>({2}, {1, 2}));
+  EValue one(int64_t{1});
+  EValue sizes(std::vector<int64_t>{2});
+  EValue eps(1e-5);
+  EValue none;
+  const auto check = [](std::string_view name, std::vector<EValue*> values) {
+    return check_kinds(*find_op(name), values);
+  };
+  EXPECT_TRUE(check("aten::add.Tensor", {&x, &y, &one, &x}).has_value());
+  EXPECT_TRUE(check("_operator::add", {&one, &one, &one}).has_value());
+  const Status view = check("aten::view_copy", {&x, &sizes, &x});
+  ASSERT_FALSE(view.has_value());
+  EXPECT_EQ(view.error().message, "aten::view_copy: result 0 is also argument 0");
+  // Three results in one place.
+  const Status norm = check("aten::native_layer_norm", {&x, &sizes, &none, &none, &eps, &y, &y, &y});
+  ASSERT_FALSE(norm.has_value());
+  EXPECT_EQ(norm.error().message, "aten::native_layer_norm: result 1 is also result 0");
+}
+
 }  // namespace
 }  // namespace pte::kernels

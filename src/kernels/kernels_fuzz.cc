@@ -113,6 +113,11 @@ void run(Source source) {
   for (const ReturnSchema& result : op.returns) values.push_back(source.value(result.kind, kRoom));
   std::vector<EValue*> pointers;
   for (EValue& value : values) pointers.push_back(&value);
+  // A program may name one value twice.
+  if (source.below(8) == 7) {
+    pointers[static_cast<size_t>(source.byte()) % pointers.size()] =
+        pointers[static_cast<size_t>(source.byte()) % pointers.size()];
+  }
   if (!check_kinds(op, pointers).has_value()) return;
   Call call(op, pointers, nullptr);
   (void)find_kernel(op.op)(call);
