@@ -208,7 +208,7 @@ Status copy_elements(const Tensor& from, Tensor& to) {
       case 4: run(uint32_t{}); break;
       case 8: run(uint64_t{}); break;
       default:
-        for (int64_t i = 0; i < n; ++i) std::memcpy(target + i * target_step, source + i * source_step, element);
+        for (int64_t i = 0; i < n; ++i) std::memmove(target + i * target_step, source + i * source_step, element);
     }
   };
   Sizes index(rank, 0);
