@@ -1,7 +1,9 @@
 #include "runtime/delegate.h"
 
+#include "backends/xnnpack/payload.h"
 #include "program/quote.h"
 #include "runtime/method.h"
+#include "runtime/xnnpack_delegate.h"
 
 namespace pte::runtime {
 namespace {
@@ -53,6 +55,7 @@ Result<std::unique_ptr<Delegate>> make_program_delegate(
 
 DelegateLoader default_delegates() {
   return [](const DelegateRequest& request) -> Result<std::unique_ptr<Delegate>> {
+    if (request.delegate.id == xnnpack::kBackendId) return make_xnnpack_delegate(request);
     return unsupported("backend {} is not available in this build", program::quote(request.delegate.id));
   };
 }

@@ -1,0 +1,114 @@
+#include "runtime/xnnpack_delegate.h"
+
+#include "backends/xnnpack/lift.h"
+#include "lowering/emit.h"
+#include "passes/pipelines.h"
+#include "passes/runner.h"
+#include "program/verify.h"
+#include "runtime/method.h"
+
+namespace pte::runtime {
+namespace {
+
+using ArgTypes = std::vector<ir::TensorType>;
+
+class XnnpackDelegate : public Delegate {
+ public:
+  XnnpackDelegate(std::shared_ptr<const program::Program> program, xnnpack::XnnGraph graph,
+                  Options options)
+      : program_(std::move(program)), graph_(std::move(graph)), options_(std::move(options)),
+        outputs_(graph_.external_outputs().size()) {}
+
+  size_t input_count() const override { return graph_.num_externs - outputs_; }
+  size_t output_count() const override { return outputs_; }
+
+  // Arguments as the payload describes them: contiguous, as large as they may be.
+  ArgTypes expected() const {
+    ArgTypes types(graph_.num_externs, ir::TensorType::of(DType::kFloat32, {}));
+    for (const xnnpack::XnnValue& value : graph_.values) {
+      if (value.external_id == xnnpack::kNone) continue;
+      const bool half = value.datatype == xnnpack::Datatype::kFloat16;
+      ir::SymSizes sizes = ir::to_sym({value.dims.begin(), value.dims.end()});
+      if ((value.flags & xnnpack::kExternalOutput) != 0) sizes.assign(sizes.size(), ir::SymInt(1));
+      types[value.external_id] =
+          ir::TensorType::of(half ? DType::kFloat16 : DType::kFloat32, std::move(sizes));
+    }
+    return types;
+  }
+
+  // Makes the program for arguments of these types.
+  Status prepare(ArgTypes types) {
+    PTE_TRY(xnnpack::Lifted lifted, xnnpack::lift(graph_, types));
+    passes::Options quiet;
+    quiet.verify = false;
+    PTE_CHECK(run(lifted.module, quiet));
+    PTE_TRY(program::Program emitted, lowering::emit(lifted.module));
+    auto program = std::make_shared<const program::Program>(std::move(emitted));
+    PTE_CHECK(program::verify(*program));
+    PTE_TRY(inner_, make_program_delegate(std::move(program), "forward", options_));
+    order_ = lifted.input_args;
+    order_.insert(order_.end(), lifted.output_args.begin(), lifted.output_args.end());
+    types_ = std::move(types);
+    return {};
+  }
+
+  Status execute(std::span<EValue* const> args) override {
+    ArgTypes types;
+    for (size_t i = 0; i < args.size(); ++i) {
+      const auto* tensor = args[i]->get<Tensor>();
+      if (tensor == nullptr) {
+        return invalid_data("argument {} of an XNNPACK delegate is {}, expected Tensor", i,
+                            args[i]->kind());
+      }
+      types.push_back(ir::TensorType::of(tensor->dtype(), ir::to_sym(tensor->sizes()),
+                                         tensor->dim_order()));
+    }
+    // Output sizes follow from the inputs; only their rank and order count.
+    for (size_t i = input_count(); i < types.size(); ++i) {
+      types[i].sizes.assign(types[i].sizes.size(), ir::SymInt(1));
+    }
+    if (types != types_) PTE_CHECK(prepare(std::move(types)));
+    std::vector<EValue*> ordered;
+    for (uint32_t arg : order_) ordered.push_back(args[arg]);
+    return inner_->execute(ordered);
+  }
+
+ private:
+  static Status run(ir::Module& module, const passes::Options& options) {
+    const auto pipeline = passes::portable_pipeline();
+    auto timings = passes::run_passes(module, pipeline, options);
+    if (!timings) return std::move(timings).error();
+    return {};
+  }
+
+  std::shared_ptr<const program::Program> program_;  // keeps the payload's bytes alive
+  xnnpack::XnnGraph graph_;
+  Options options_;
+  size_t outputs_;
+  ArgTypes types_;                  // what inner_ is made for
+  std::vector<uint32_t> order_;     // our argument for each of inner_'s
+  std::unique_ptr<Delegate> inner_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Delegate>> make_xnnpack_delegate(const DelegateRequest& request) {
+  const auto resolve = [&](std::string_view key) -> Result<Tensor> {
+    const program::Blob* blob = request.program->find_named_data(key);
+    if (blob == nullptr) {
+      if (request.options.external) return request.options.external(key);
+      return make_error(Code::kNotFound, "the program has no named data '{}'", key)
+          .with_hint("weights in a .ptd file must be given with the program");
+    }
+    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob->size())}, {1}, blob->bytes.data(),
+                        blob->owner);
+  };
+  PTE_TRY(xnnpack::XnnGraph graph, xnnpack::decode(request.delegate.payload.bytes,
+                                                   request.delegate.payload.owner, resolve));
+  auto made = std::make_unique<XnnpackDelegate>(request.program, std::move(graph), request.options);
+  // Most calls are like this; and what cannot be run is said at load, not at the first execution.
+  PTE_CHECK(made->prepare(made->expected()));
+  return std::unique_ptr<Delegate>(std::move(made));
+}
+
+}  // namespace pte::runtime
