@@ -66,6 +66,14 @@ MappedFile MappedFile::from_bytes(std::vector<std::byte> bytes, std::string name
   return file;
 }
 
+MappedFile MappedFile::view(Bytes bytes, std::shared_ptr<const void> owner, std::string name) {
+  MappedFile file;
+  file.bytes_ = bytes;
+  file.path_ = std::move(name);
+  file.owner_ = std::move(owner);
+  return file;
+}
+
 Result<AtomicFile> AtomicFile::create(const std::string& path) {
   std::string temporary = path + ".XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);

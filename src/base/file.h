@@ -23,6 +23,9 @@ class MappedFile {
   // Wraps bytes that are in memory already, for tests and for programs never written to disk.
   static MappedFile from_bytes(std::vector<std::byte> bytes, std::string name = "<memory>");
 
+  // A part of another file, or any bytes that `owner` keeps alive.
+  static MappedFile view(Bytes bytes, std::shared_ptr<const void> owner, std::string name);
+
   Bytes bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
   // What keeps the bytes alive: store it beside any view.

@@ -72,7 +72,18 @@ bool fits(ArgKind kind, const Arg& arg) {
   return false;
 }
 
-Arg default_of(const ArgSchema& schema) {
+// A symbol for a value that is known at run time only.
+SymInt fresh_symbol(Module& module) {
+  size_t number = 0;
+  while (module.symbols.contains(fmt::format("u{}", number))) ++number;
+  std::string name = fmt::format("u{}", number);
+  module.symbols.emplace(name, Range{std::numeric_limits<int64_t>::min(), std::nullopt});
+  return SymInt::symbol(std::move(name));
+}
+
+}  // namespace
+
+Arg default_arg(const ArgSchema& schema) {
   if (schema.kind == ArgKind::kMemoryFormat && !std::holds_alternative<std::monostate>(schema.default_value)) {
     return MemoryFormat::kContiguous;
   }
@@ -89,17 +100,6 @@ Arg default_of(const ArgSchema& schema) {
       schema.default_value);
 }
 
-// A symbol for a value that is known at run time only.
-SymInt fresh_symbol(Module& module) {
-  size_t number = 0;
-  while (module.symbols.contains(fmt::format("u{}", number))) ++number;
-  std::string name = fmt::format("u{}", number);
-  module.symbols.emplace(name, Range{std::numeric_limits<int64_t>::min(), std::nullopt});
-  return SymInt::symbol(std::move(name));
-}
-
-}  // namespace
-
 Status complete_args(const OpInfo& op, std::vector<Arg>& args) {
   if (args.size() > op.args.size()) {
     return invalid_data("{}: {} arguments given, it takes {}", op.full_name(), args.size(), op.args.size());
@@ -109,7 +109,7 @@ Status complete_args(const OpInfo& op, std::vector<Arg>& args) {
     if (!schema.has_default && !schema.optional) {
       return invalid_data("{}: argument '{}' is missing", op.full_name(), schema.name);
     }
-    args.push_back(default_of(schema));
+    args.push_back(default_arg(schema));
   }
   for (size_t i = 0; i < args.size(); ++i) {
     const ArgSchema& schema = op.args[i];

@@ -41,6 +41,9 @@ class Builder {
   std::string location_;
 };
 
+// What stands for an argument that is left out; none when it has no default.
+Arg default_arg(const ArgSchema& schema);
+
 // Puts schema defaults in the places of missing trailing arguments and checks every kind (an int
 // where a Scalar or float may stand, a value of a fitting type …).
 Status complete_args(const OpInfo& op, std::vector<Arg>& args);

@@ -38,6 +38,21 @@ TEST(SymInt, KeepsOneCanonicalForm) {
   EXPECT_EQ(SymInt::mod(3, -2), SymInt(-1));
 }
 
+TEST(SymInt, DoesNotGrowWithoutEnd) {
+  SymInt product = 1, square = SymInt::symbol("s0") + 1, nested = square;
+  for (int i = 0; i < 100; ++i) {
+    product = product * (SymInt::symbol(fmt::format("a{}", i)) + SymInt::symbol(fmt::format("b{}", i)));
+    square = square * square;
+    nested = SymInt::floordiv(nested * 3 + SymInt::symbol("s1"), nested + SymInt::symbol("s0"));
+  }
+  for (const SymInt& huge : {product, square, nested}) {
+    EXPECT_EQ(huge.to_string(), "too_complex");
+    EXPECT_FALSE(huge == huge);
+    EXPECT_EQ((huge + 1).to_string(), "too_complex");
+    EXPECT_EQ(huge.evaluate({{"s0", 1}}), std::nullopt);
+  }
+}
+
 TEST(SymInt, PrintsAndReadsBack) {
   for (const char* text : {"0", "-7", "s0", "2*s0+1", "-s0", "s0*s1", "floordiv(s0-1,2)+1", "mod(s0,3)",
                            "max(s0,1)", "-2*s0*s1+s1-4"}) {

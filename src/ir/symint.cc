@@ -30,6 +30,7 @@ struct SymInt::Atom {
   int kind = kSymbol;
   std::string name;               // of a symbol
   std::shared_ptr<SymInt> a, b;   // of a call
+  size_t weight = 1;              // how many atoms it holds, itself included
 };
 
 struct SymInt::Term {
@@ -68,7 +69,37 @@ int64_t wrap_mul(int64_t a, int64_t b) {
 
 }  // namespace
 
+namespace {
+
+// Expressions from files may be made to grow without end, by products of sums above all. One that
+// outgrows every model's sizes becomes this symbol, which swallows all it meets and equals nothing.
+constexpr std::string_view kTooComplex = "too_complex";
+constexpr size_t kMaxWeight = 1000;
+constexpr size_t kMaxProductWeight = 20'000;
+
+bool is_too_complex(const Term& term) {
+  return std::any_of(term.factors.begin(), term.factors.end(),
+                     [](const auto& atom) { return atom->kind == kSymbol && atom->name == kTooComplex; });
+}
+
+size_t weight_of(const std::vector<Term>& terms) {
+  size_t weight = 0;
+  for (const Term& term : terms) {
+    weight += 1;
+    for (const auto& atom : term.factors) weight += atom->weight;
+  }
+  return weight;
+}
+
+}  // namespace
+
+bool SymInt::is_too_complex() const { return terms_ != nullptr && ir::is_too_complex(terms_->front()); }
+
 SymInt SymInt::from_terms(int64_t constant, std::vector<Term> terms) {
+  if (terms.size() > 1 || constant != 0 || (!terms.empty() && terms[0].factors.size() > 1)) {
+    const bool swallowed = std::any_of(terms.begin(), terms.end(), [](const Term& t) { return ir::is_too_complex(t); });
+    if (swallowed || weight_of(terms) > kMaxProductWeight) return symbol(std::string(kTooComplex));
+  }
   std::sort(terms.begin(), terms.end(),
             [](const Term& x, const Term& y) { return compare(x.factors, y.factors) < 0; });
   std::vector<Term> merged;
@@ -80,6 +111,7 @@ SymInt SymInt::from_terms(int64_t constant, std::vector<Term> terms) {
     }
   }
   std::erase_if(merged, [](const Term& term) { return term.coefficient == 0; });
+  if (weight_of(merged) > kMaxWeight) return symbol(std::string(kTooComplex));
   SymInt result(constant);
   if (!merged.empty()) result.terms_ = std::make_shared<const std::vector<Term>>(std::move(merged));
   return result;
@@ -111,6 +143,9 @@ SymInt operator+(const SymInt& a, const SymInt& b) {
 
 SymInt operator*(const SymInt& a, const SymInt& b) {
   if (a.is_constant() && b.is_constant()) return wrap_mul(a.constant_, b.constant_);
+  if (a.terms_ && b.terms_ && weight_of(*a.terms_) * weight_of(*b.terms_) > kMaxProductWeight) {
+    return SymInt::symbol(std::string(kTooComplex));
+  }
   std::vector<Term> terms;
   const auto scaled = [&](const SymInt& x, int64_t factor) {
     if (!x.terms_) return;
@@ -138,10 +173,14 @@ SymInt operator*(const SymInt& a, const SymInt& b) {
 SymInt operator-(const SymInt& a, const SymInt& b) { return a + b * SymInt(-1); }
 
 SymInt SymInt::call(int kind, const SymInt& a, const SymInt& b) {
+  if (a.is_too_complex()) return a;
+  if (b.is_too_complex()) return b;
   auto atom = std::make_shared<Atom>();
   atom->kind = kind;
   atom->a = std::make_shared<SymInt>(a);
   atom->b = std::make_shared<SymInt>(b);
+  if (a.terms_) atom->weight += weight_of(*a.terms_);
+  if (b.terms_) atom->weight += weight_of(*b.terms_);
   return from_terms(0, {Term{1, {std::move(atom)}}});
 }
 
@@ -182,7 +221,7 @@ SymInt SymInt::divide(const SymInt& a, int64_t divisor) {
 
 // a / b when b divides every term of a: by one product of symbols, or by a multiple of itself.
 std::optional<SymInt> SymInt::divide_exactly(const SymInt& a, const SymInt& b) {
-  if (a.is_constant() || b.is_constant()) return std::nullopt;
+  if (a.is_constant() || b.is_constant() || a.is_too_complex()) return std::nullopt;
   if (b.constant_ == 0 && b.terms_->size() == 1 && a.constant_ == 0) {
     const Term& by = b.terms_->front();
     std::vector<Term> quotient;
@@ -256,7 +295,9 @@ SymInt SymInt::min(const SymInt& a, const SymInt& b) {
 
 bool operator==(const SymInt& a, const SymInt& b) {
   if (a.constant_ != b.constant_ || a.is_constant() != b.is_constant()) return false;
-  if (a.is_constant() || a.terms_ == b.terms_) return true;
+  if (a.is_constant()) return true;
+  if (a.is_too_complex() || b.is_too_complex()) return false;
+  if (a.terms_ == b.terms_) return true;
   if (a.terms_->size() != b.terms_->size()) return false;
   for (size_t i = 0; i < a.terms_->size(); ++i) {
     if ((*a.terms_)[i].coefficient != (*b.terms_)[i].coefficient ||

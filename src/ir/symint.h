@@ -49,7 +49,9 @@ class SymInt {
   static SymInt max(const SymInt& a, const SymInt& b);
   static SymInt min(const SymInt& a, const SymInt& b);
 
-  // Structural equality of the canonical form: equal means always equal.
+  // Structural equality of the canonical form: equal means always equal. An expression that grew
+  // beyond all reason (a file may be made to do that) has become the symbol "too_complex", which
+  // equals nothing, itself included.
   friend bool operator==(const SymInt& a, const SymInt& b);
 
   // The value under an assignment; nothing when a symbol is missing, a divisor is 0 or the result
@@ -69,6 +71,7 @@ class SymInt {
   struct Term;
 
  private:
+  bool is_too_complex() const;
   static SymInt divide(const SymInt& a, int64_t divisor);
   static std::optional<SymInt> divide_exactly(const SymInt& a, const SymInt& b);
   static SymInt call(int kind, const SymInt& a, const SymInt& b);

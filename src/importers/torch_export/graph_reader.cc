@@ -1,0 +1,560 @@
+#include "importers/torch_export/graph_reader.h"
+
+#include <algorithm>
+
+#include "importers/torch_export/expression.h"
+#include "ir/builder.h"
+
+namespace pte::importers {
+
+using ir::Arg;
+using ir::ArgList;
+using ir::Value;
+
+namespace {
+
+const nlohmann::json& empty_object() {
+  static const nlohmann::json value = nlohmann::json::object();
+  return value;
+}
+
+JsonView field_or_empty(const JsonView& view, std::string_view key) {
+  if (const auto field = view.find(key)) return *field;
+  return {&empty_object(), &empty_object()};
+}
+
+Result<std::vector<JsonView>> items_or_none(const JsonView& view, std::string_view key) {
+  const auto field = view.find(key);
+  if (!field) return std::vector<JsonView>();
+  return field->items();
+}
+
+}  // namespace
+
+GraphReader::GraphReader(ir::Module& module, ir::Graph& graph, JsonView view, int depth)
+    : maker_(module, graph), aliases_(maker_), depth_(depth) {
+  scopes_.push_back({{}, view, field_or_empty(view, "tensor_values")});
+}
+
+Result<TensorMeta> GraphReader::tensor_meta(std::string_view name) const {
+  PTE_TRY(const JsonView meta, scopes_.back().tensor_values.at(name));
+  return read_tensor_meta(meta);
+}
+
+// ---- names
+
+Result<Slot*> GraphReader::find(std::string_view name, const JsonView& place) {
+  auto& names = scopes_.back().names;
+  const auto it = names.find(name);
+  if (it == names.end()) return place.invalid(fmt::format("'{}' is not defined before this", shown(name)));
+  return &it->second;
+}
+
+Result<size_t> GraphReader::handle(std::string_view name, const JsonView& place) {
+  PTE_TRY(const Slot* slot, find(name, place));
+  const auto* index = std::get_if<size_t>(slot);
+  if (index == nullptr) return place.invalid(fmt::format("'{}' is no tensor", shown(name)));
+  return *index;
+}
+
+Result<Value*> GraphReader::tensor(std::string_view name) {
+  PTE_TRY(const size_t index, handle(name, scopes_.back().graph));
+  return aliases_.read(index);
+}
+
+Status GraphReader::add_input(const JsonView& argument, std::string_view input_name) {
+  PTE_TRY(const auto variant, argument.variant());
+  const auto& [kind, value] = variant;
+  ir::Graph& graph = maker_.graph();
+  if (kind == "as_tensor") {
+    PTE_TRY(const std::string_view name, value.text_at("name"));
+    PTE_TRY(const TensorMeta meta, tensor_meta(name));
+    Value* input = graph.add_input(std::string(input_name.empty() ? name : input_name), meta.type());
+    bind(std::string(name), aliases_.add_root(input, Aliases::Origin::kInput, input->name()));
+    return {};
+  }
+  if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") {
+    if (!value.find("as_name")) return {};  // a number that the export fixed
+    PTE_TRY(const std::string_view name, value.text_at("as_name"));
+    ir::Type type = ir::SymFloatType{};
+    if (kind == "as_sym_bool") type = ir::SymBoolType{};
+    if (kind == "as_sym_int") {
+      PTE_TRY(const JsonView sizes, scopes_.back().graph.at("sym_int_values"));
+      PTE_TRY(const JsonView size, sizes.at(name));
+      PTE_TRY(ir::SymInt expression, read_size(size));
+      type = ir::SymIntType{std::move(expression)};
+    }
+    bind(std::string(name), Arg(graph.add_input(std::string(input_name.empty() ? name : input_name), type)));
+    return {};
+  }
+  if (kind == "as_none" || kind == "as_int" || kind == "as_float" || kind == "as_bool" || kind == "as_string") return {};
+  return unsupported("{}: an input of kind {}", argument.path(), shown(kind));
+}
+
+// ---- arguments
+
+Result<Arg> GraphReader::sym_number(const JsonView& view) {
+  PTE_TRY(const auto variant, view.variant());
+  const auto& [kind, value] = variant;
+  if (kind == "as_name") {
+    PTE_TRY(const std::string_view name, value.text());
+    PTE_TRY(const Slot* slot, find(name, view));
+    if (const auto* scalar = std::get_if<Arg>(slot)) return *scalar;
+    return view.invalid(fmt::format("'{}' is a tensor", shown(name)));
+  }
+  if (kind == "as_int") {
+    PTE_TRY(const int64_t number, value.integer());
+    return Arg(number);
+  }
+  if (kind == "as_float") {
+    PTE_TRY(const double number, value.number());
+    return Arg(number);
+  }
+  if (kind == "as_bool") {
+    PTE_TRY(const bool flag, value.boolean());
+    return Arg(flag);
+  }
+  return view.invalid(fmt::format("expected a symbolic number, found {}", shown(kind)));
+}
+
+Result<Arg> GraphReader::list(const JsonView& view) {
+  PTE_TRY(const auto variant, view.variant());
+  const auto& [kind, value] = variant;
+  PTE_TRY(const auto items, value.items());
+  ArgList args;
+  args.reserve(items.size());
+  for (const JsonView& item : items) {
+    if (kind == "as_tensors") {
+      PTE_TRY(const std::string_view name, item.text_at("name"));
+      PTE_TRY(const size_t index, handle(name, item));
+      PTE_TRY(Value * operand, aliases_.read(index));
+      args.emplace_back(operand);
+    } else if (kind == "as_optional_tensors") {
+      PTE_TRY(Arg arg, argument(item));
+      args.push_back(std::move(arg));
+    } else if (kind == "as_ints") {
+      PTE_TRY(const int64_t number, item.integer());
+      args.emplace_back(number);
+    } else if (kind == "as_floats") {
+      PTE_TRY(const double number, item.number());
+      args.emplace_back(number);
+    } else if (kind == "as_bools") {
+      PTE_TRY(const bool flag, item.boolean());
+      args.emplace_back(flag);
+    } else if (kind == "as_strings") {
+      PTE_TRY(const std::string_view text, item.text());
+      args.emplace_back(std::string(text));
+    } else {
+      PTE_TRY(Arg arg, sym_number(item));
+      args.push_back(std::move(arg));
+    }
+  }
+  return Arg(std::move(args));
+}
+
+Result<Arg> GraphReader::argument(const JsonView& view) {
+  PTE_TRY(const auto variant, view.variant());
+  const auto& [kind, value] = variant;
+  if (kind == "as_none") return Arg();
+  if (kind == "as_tensor") {
+    PTE_TRY(const std::string_view name, value.text_at("name"));
+    PTE_TRY(const size_t index, handle(name, view));
+    PTE_TRY(Value * operand, aliases_.read(index));
+    return Arg(operand);
+  }
+  if (kind == "as_optional_tensor") return argument(value);
+  if (kind == "as_tensors" || kind == "as_optional_tensors" || kind == "as_ints" || kind == "as_floats" ||
+      kind == "as_bools" || kind == "as_strings" || kind == "as_sym_ints" || kind == "as_sym_floats" ||
+      kind == "as_sym_bools") {
+    return list(view);
+  }
+  if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") return sym_number(value);
+  if (kind == "as_int") {
+    PTE_TRY(const int64_t number, value.integer());
+    return Arg(number);
+  }
+  if (kind == "as_float") {
+    PTE_TRY(const double number, value.number());
+    return Arg(number);
+  }
+  if (kind == "as_bool") {
+    PTE_TRY(const bool flag, value.boolean());
+    return Arg(flag);
+  }
+  if (kind == "as_string") {
+    PTE_TRY(const std::string_view text, value.text());
+    return Arg(std::string(text));
+  }
+  if (kind == "as_scalar_type") {
+    PTE_TRY(const DType dtype, read_dtype(value));
+    return Arg(dtype);
+  }
+  if (kind == "as_layout") {
+    PTE_TRY(const ir::Layout layout, read_layout(value));
+    return Arg(layout);
+  }
+  if (kind == "as_memory_format") {
+    PTE_TRY(const ir::MemoryFormat format, read_memory_format(value));
+    return Arg(format);
+  }
+  if (kind == "as_device") {
+    PTE_TRY(ir::Device device, read_device(value));
+    return Arg(std::move(device));
+  }
+  if (kind == "as_graph") return subgraph(value);
+  if (kind == "as_complex") return unsupported("{}: a complex number", view.path());
+  return unsupported("{}: an argument of kind {}", view.path(), shown(kind));
+}
+
+// A GraphArgument: {"name", "graph"}, with names of its own.
+Result<Arg> GraphReader::subgraph(const JsonView& view) {
+  if (depth_ >= kMaxGraphDepth) return view.invalid("subgraphs nested too deeply");
+  PTE_TRY(const std::string_view name, view.text_at("name"));
+  PTE_TRY(const JsonView body, view.at("graph"));
+  auto graph = std::make_shared<ir::Graph>(std::string(name));
+  GraphReader reader(maker_.module(), *graph, body, depth_ + 1);
+  PTE_TRY(const auto inputs, items_or_none(body, "inputs"));
+  for (const JsonView& input : inputs) PTE_CHECK(reader.add_input(input, ""));
+  PTE_CHECK(reader.read_nodes());
+  PTE_TRY(const auto outputs, items_or_none(body, "outputs"));
+  for (const JsonView& output : outputs) {
+    PTE_TRY(Arg result, reader.argument(output));
+    if (result.value() == nullptr) return unsupported("{}: a subgraph that returns a constant", output.path());
+    graph->add_output(result.value());
+  }
+  if (!reader.aliases().mutations().empty()) return unsupported("{}: a subgraph that writes its inputs", view.path());
+  return Arg(std::move(graph));
+}
+
+// ---- nodes
+
+Status GraphReader::read_nodes() {
+  PTE_TRY(const auto nodes, scopes_.back().graph.items_at("nodes"));
+  for (const JsonView& node : nodes) {
+    Status done = read_node(node);
+    if (!done) {
+      const auto name = node.find("name");
+      const auto text = name ? name->text() : Result<std::string_view>(std::string_view("?"));
+      const std::string place = node_location(node);
+      return std::move(done.error())
+          .at(fmt::format("node '{}'{}", text ? shown(*text) : "?", place.empty() ? "" : fmt::format(" ({})", place)));
+    }
+  }
+  return {};
+}
+
+Status GraphReader::read_node(const JsonView& node) {
+  PTE_TRY(const std::string_view name, node.text_at("target"));
+  const Target target = resolve_target(name);
+  maker_.set_location(node_location(node));
+  switch (target.kind) {
+    case Target::Kind::kIgnored: return {};
+    case Target::Kind::kInlined: return read_inlined(node);
+    case Target::Kind::kFill: return read_fill(node, name);
+    case Target::Kind::kCall:
+    case Target::Kind::kInPlace: return read_call(node, target, name);
+    case Target::Kind::kUnknown: break;
+  }
+  return unsupported("the operator {}", shown(name));
+}
+
+// The arguments in schema order, defaults in the gaps. `op` becomes its scalar variant when a number
+// stands where it takes its second tensor. In-place forms call their first operand `self` whatever
+// the other form calls it.
+Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Target& target, const OpInfo*& op) {
+  const bool in_place = target.kind == Target::Kind::kInPlace;
+  PTE_TRY(const auto inputs, node.items_at("inputs"));
+  struct Given {
+    std::string_view name;
+    JsonView view;
+    Arg arg;
+  };
+  std::vector<Given> given;
+  for (const JsonView& input : inputs) {
+    PTE_TRY(const std::string_view name, input.text_at("name"));
+    PTE_TRY(const JsonView view, input.at("arg"));
+    PTE_TRY(Arg arg, argument(view));
+    given.push_back({name, view, std::move(arg)});
+  }
+  const auto place_of = [&](size_t i) {
+    if (given[i].name.empty() || (in_place && given[i].name == "self" && i == 0)) return static_cast<int>(i);
+    return op->arg_index(given[i].name);
+  };
+  // A scalar in the place of the second tensor.
+  for (size_t i = 0; i < given.size(); ++i) {
+    const int index = place_of(i);
+    if (index != 1 || op->args[1].kind != ArgKind::kTensor) continue;
+    const Value* value = given[i].arg.value();
+    if (given[i].arg.number() || (value != nullptr && !value->is_tensor())) {
+      if (const OpInfo* variant = scalar_variant(*op)) op = variant;
+    }
+  }
+  std::vector<Arg> args(op->args.size());
+  std::vector<bool> present(op->args.size(), false);
+  for (size_t i = 0; i < given.size(); ++i) {
+    const int index = place_of(i);
+    if (index < 0 || static_cast<size_t>(index) >= args.size()) {
+      return given[i].view.invalid(fmt::format("{} has no argument '{}'", op->full_name(), shown(given[i].name)));
+    }
+    args[static_cast<size_t>(index)] = std::move(given[i].arg);
+    present[static_cast<size_t>(index)] = true;
+  }
+  for (size_t i = 0; i < args.size(); ++i) {
+    const ArgSchema& schema = op->args[i];
+    if (present[i]) continue;
+    if (!target.missing.empty() && schema.name == target.missing) {
+      // An arange counts in integers; zeros and ones are floats unless a dtype says otherwise.
+      args[i] = op->op == Op::aten_full ? Arg(target.missing_value) : Arg(static_cast<int64_t>(target.missing_value));
+      continue;
+    }
+    if (!schema.has_default && !schema.optional && !op->has(kTagHigherOrder)) {
+      return node.invalid(fmt::format("{} lacks its argument '{}'", op->full_name(), schema.name));
+    }
+    args[i] = op->has(kTagHigherOrder) && schema.kind == ArgKind::kTensorList ? Arg(ArgList{})
+                                                                             : ir::default_arg(schema);
+  }
+  return args;
+}
+
+Result<std::vector<std::pair<std::string_view, JsonView>>> GraphReader::output_names(const JsonView& node) const {
+  std::vector<std::pair<std::string_view, JsonView>> names;
+  PTE_TRY(const auto outputs, items_or_none(node, "outputs"));
+  for (const JsonView& output : outputs) {
+    PTE_TRY(const auto variant, output.variant());
+    const auto& [kind, value] = variant;
+    if (kind == "as_tensor") {
+      PTE_TRY(const std::string_view name, value.text_at("name"));
+      names.emplace_back(name, output);
+    } else if (kind == "as_tensors") {
+      PTE_TRY(const auto items, value.items());
+      for (const JsonView& item : items) {
+        PTE_TRY(const std::string_view name, item.text_at("name"));
+        names.emplace_back(name, item);
+      }
+    } else if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") {
+      std::string_view name;
+      if (value.find("as_name")) {
+        PTE_TRY(name, value.text_at("as_name"));
+      }
+      names.emplace_back(name, output);
+    } else if (kind == "as_none" || kind == "as_optional_tensor") {
+      const auto tensor = value.is_object() ? value.find("as_tensor") : std::nullopt;
+      std::string_view name;
+      if (tensor) {
+        PTE_TRY(name, tensor->text_at("name"));
+      }
+      names.emplace_back(name, output);
+    } else {
+      return unsupported("{}: a result of kind {}", output.path(), shown(kind));
+    }
+  }
+  return names;
+}
+
+// The file's own word on a type must not contradict inference. Layouts may differ: views have
+// strides there and none here.
+Status GraphReader::check_type(const Value* value, std::string_view name) const {
+  const auto entry = scopes_.back().tensor_values.find(name);
+  if (!entry) return {};
+  PTE_TRY(const TensorMeta meta, read_tensor_meta(*entry));
+  const ir::TensorType& own = value->tensor();
+  bool fits = meta.dtype == own.dtype && meta.sizes.size() == own.rank();
+  for (size_t i = 0; fits && i < own.rank(); ++i) {
+    const ir::SymInt difference = meta.sizes[i] - own.sizes[i];
+    fits = !difference.is_constant() || difference.is_constant(0);
+  }
+  if (fits) return {};
+  return make_error(Code::kMismatch, "the file says that '{}' is {}, from the operands it is {}", shown(name),
+                    to_string(ir::Type(ir::TensorType::of(meta.dtype, meta.sizes))), to_string(value->type()));
+}
+
+Status GraphReader::bind_results(const JsonView& node, ir::Node* made, const std::vector<std::string_view>& names,
+                                 std::optional<size_t> base) {
+  if (names.size() != made->results().size()) {
+    return node.invalid(fmt::format("{} results are named, {} has {}", names.size(), made->op().full_name(),
+                                    made->results().size()));
+  }
+  Sharing sharing = Sharing::kNone;
+  if (base) {
+    const auto first = find_argument(node, made->op().args[0].name, 0);
+    const auto operand = first ? first->find("as_tensor") : std::nullopt;
+    const auto name = operand ? operand->text_at("name") : Result<std::string_view>(std::string_view());
+    const auto meta = name && !name->empty() ? tensor_meta(*name) : Result<TensorMeta>(TensorMeta());
+    sharing = sharing_of(made->op(), made->args(), meta && meta->is_contiguous());
+  }
+  for (size_t i = 0; i < names.size(); ++i) {
+    Value* value = made->result(i);
+    if (!value->is_tensor()) {
+      if (!names[i].empty()) bind(std::string(names[i]), Arg(value));
+      continue;
+    }
+    if (names[i].empty()) continue;
+    PTE_CHECK(check_type(value, names[i]));
+    size_t handle = 0;
+    if (sharing == Sharing::kView) {
+      handle = aliases_.add_view(*base, value, made->op(), made->args(), i);
+    } else {
+      handle = aliases_.add_root(value);
+      if (sharing == Sharing::kMaybe) aliases_.entangle(*base, handle);
+    }
+    bind(std::string(names[i]), handle);
+  }
+  return {};
+}
+
+// What a functional operator gives, in the type of the tensor that it is written into.
+Result<Value*> GraphReader::written_value(const OpInfo& op, std::vector<Arg> args, const ir::TensorType& self,
+                                          std::string name) {
+  if (op.op == Op::aten_copy) {
+    // copy_ of a tensor of the same type is that tensor.
+    Value* source = args[1].value();
+    if (source != nullptr && source->is_tensor() && source->tensor().dtype == self.dtype &&
+        source->tensor().sizes == self.sizes) {
+      return source;
+    }
+  }
+  PTE_TRY(ir::Node * made, maker_.add(op, std::move(args), {name}));
+  if (made->results().empty() || !made->result()->is_tensor()) return invalid_data("{} returns no tensor", op.full_name());
+  Value* value = made->result();
+  if (value->tensor().dtype != self.dtype) {
+    PTE_TRY(value, maker_.call(Op::aten__to_copy, {value, self.dtype}, name));
+  }
+  if (!(value->tensor().sizes == self.sizes)) {
+    return invalid_data("{} would write {} into {}", op.full_name(), to_string(value->type()),
+                        to_string(ir::Type(self)));
+  }
+  return value;
+}
+
+Status GraphReader::read_call(const JsonView& node, const Target& target, std::string_view) {
+  const OpInfo* op = target.op;
+  PTE_TRY(std::vector<Arg> args, read_args(node, target, op));
+  PTE_TRY(const auto outputs, output_names(node));
+  std::vector<std::string_view> names;
+  std::vector<std::string> value_names;
+  for (const auto& [name, view] : outputs) {
+    names.push_back(name);
+    value_names.emplace_back(name.empty() ? "unused" : name);
+  }
+  // The handle of the first operand, when it is a tensor.
+  std::optional<size_t> base;
+  if (!op->args.empty()) {
+    const bool in_place = target.kind == Target::Kind::kInPlace;
+    const auto first = find_argument(node, in_place ? "self" : op->args[0].name, 0);
+    if (const auto operand = first ? first->find("as_tensor") : std::nullopt) {
+      PTE_TRY(const std::string_view name, operand->text_at("name"));
+      PTE_TRY(base, handle(name, *operand));
+    }
+  }
+  if (target.kind == Target::Kind::kInPlace) {
+    if (!base) return node.invalid("the operand that is written is no tensor");
+    const ir::TensorType self = aliases_.type(*base);
+    PTE_TRY(Value * value, written_value(*op, std::move(args), self, value_names.empty() ? op->name : value_names[0]));
+    PTE_CHECK(aliases_.write(*base, value));
+    if (!names.empty() && !names[0].empty()) bind(std::string(names[0]), *base);
+    return {};
+  }
+  // The symbol of a number that is known at run time only.
+  std::optional<ir::SymInt> unknown;
+  if (names.size() == 1 && op->has(kTagSymbolic)) {
+    const JsonView sizes = field_or_empty(scopes_.back().graph, "sym_int_values");
+    if (const auto entry = sizes.find(names[0])) {
+      PTE_TRY(unknown, read_size(*entry));
+    }
+  }
+  PTE_TRY(ir::Node * made, maker_.add(*op, std::move(args), std::move(value_names), unknown ? &*unknown : nullptr));
+  return bind_results(node, made, names, base);
+}
+
+Status GraphReader::read_fill(const JsonView& node, std::string_view target) {
+  const auto first = find_argument(node, "self", 0);
+  const auto operand = first ? first->find("as_tensor") : std::nullopt;
+  if (!operand) return node.invalid("the operand that is written is no tensor");
+  PTE_TRY(const std::string_view name, operand->text_at("name"));
+  PTE_TRY(const size_t base, handle(name, *operand));
+  const ir::TensorType self = aliases_.type(base);
+  Arg number = 0;
+  if (target.ends_with("Scalar")) {
+    const auto value = find_argument(node, "value", 1);
+    if (!value) return node.invalid("fill_ lacks its argument 'value'");
+    PTE_TRY(number, argument(*value));
+  }
+  PTE_TRY(Value * old, aliases_.read(base));
+  PTE_TRY(Arg sizes, maker_.sizes_of(old));
+  PTE_TRY(Value * value, maker_.call(Op::aten_full, {std::move(sizes), std::move(number), self.dtype}, "fill"));
+  PTE_CHECK(aliases_.write(base, value));
+  PTE_TRY(const auto outputs, output_names(node));
+  if (!outputs.empty()) bind(std::string(outputs[0].first), base);
+  return {};
+}
+
+// A wrapper that matters to autograd only: its graph is read here, under names of its own.
+Status GraphReader::read_inlined(const JsonView& node) {
+  if (scopes_.size() > static_cast<size_t>(kMaxGraphDepth)) return node.invalid("subgraphs nested too deeply");
+  PTE_TRY(const auto inputs, node.items_at("inputs"));
+  std::optional<JsonView> body;
+  std::vector<Slot> operands;
+  for (const JsonView& input : inputs) {
+    PTE_TRY(const JsonView view, input.at("arg"));
+    if (const auto graph = view.find("as_graph")) {
+      PTE_TRY(body, graph->at("graph"));
+    } else if (body) {
+      // Operands keep their handles, so that writes inside are seen outside.
+      if (const auto tensor = view.find("as_tensor")) {
+        PTE_TRY(const std::string_view name, tensor->text_at("name"));
+        PTE_TRY(const Slot* slot, find(name, view));
+        operands.push_back(*slot);
+      } else {
+        PTE_TRY(Arg arg, argument(view));
+        operands.emplace_back(std::move(arg));
+      }
+    }
+  }
+  if (!body) return node.invalid("it has no graph");
+  PTE_TRY(const auto formals, items_or_none(*body, "inputs"));
+  if (formals.size() != operands.size()) {
+    return node.invalid(fmt::format("{} operands for a graph of {} inputs", operands.size(), formals.size()));
+  }
+  Scope scope{{}, *body, field_or_empty(*body, "tensor_values")};
+  for (size_t i = 0; i < formals.size(); ++i) {
+    PTE_TRY(const auto variant, formals[i].variant());
+    const auto& [kind, value] = variant;
+    if (kind == "as_tensor") {
+      PTE_TRY(const std::string_view name, value.text_at("name"));
+      scope.names.insert_or_assign(std::string(name), operands[i]);
+    } else if (value.find("as_name")) {
+      PTE_TRY(const std::string_view name, value.text_at("as_name"));
+      scope.names.insert_or_assign(std::string(name), operands[i]);
+    }
+  }
+  scopes_.push_back(std::move(scope));
+  Status done = read_nodes();
+  std::vector<Slot> results;
+  if (done) {
+    const auto read_results = [&]() -> Status {
+      PTE_TRY(const auto outputs, items_or_none(*body, "outputs"));
+      for (const JsonView& output : outputs) {
+        if (const auto tensor = output.find("as_tensor")) {
+          PTE_TRY(const std::string_view name, tensor->text_at("name"));
+          PTE_TRY(const Slot* slot, find(name, output));
+          results.push_back(*slot);
+        } else {
+          PTE_TRY(Arg arg, argument(output));
+          results.emplace_back(std::move(arg));
+        }
+      }
+      return {};
+    };
+    done = read_results();
+  }
+  scopes_.pop_back();
+  PTE_CHECK(std::move(done));
+  PTE_TRY(const auto outputs, output_names(node));
+  if (outputs.size() != results.size()) {
+    return node.invalid(fmt::format("{} results are named, the graph returns {}", outputs.size(), results.size()));
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) bind(std::string(outputs[i].first), results[i]);
+  return {};
+}
+
+}  // namespace pte::importers

@@ -1,0 +1,199 @@
+#include "importers/torch_export/targets.h"
+
+#include <algorithm>
+
+#include "importers/torch_export/meta.h"
+
+namespace pte::importers {
+namespace {
+
+constexpr std::string_view kTorchOps = "torch.ops.";
+constexpr std::string_view kHigherOrder = "higher_order.";
+
+bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) { return text.starts_with(prefix); });
+}
+
+// "aten.add_.Tensor" without the underscore; empty when the name is not that of an in-place form.
+std::string functional_name(std::string_view target) {
+  const size_t overload = target.rfind('.');
+  if (overload == std::string_view::npos || overload < 2 || target[overload - 1] != '_' ||
+      target[overload - 2] == '_' || target[overload - 2] == '.') {
+    return {};
+  }
+  return std::string(target.substr(0, overload - 1)) + std::string(target.substr(overload));
+}
+
+std::string short_target(std::string_view target) {
+  if (target.starts_with(kTorchOps)) target.remove_prefix(kTorchOps.size());
+  return shown(target);
+}
+
+std::string reason_for(std::string_view target) {
+  if (target.find("fft") != std::string_view::npos || target.find("complex") != std::string_view::npos) {
+    return "complex numbers";
+  }
+  if (target.starts_with('#')) return "custom object or operator";
+  if (target.starts_with("torch.ops.higher_order.wrap_with_autocast")) return "autocast";
+  if (target.starts_with(kTorchOps) &&
+      !starts_with_any(target.substr(kTorchOps.size()),
+                       {"aten.", "higher_order.", "prims.", "quantized_decomposed.", "dim_order_ops.", "torchvision."})) {
+    return "custom operator";
+  }
+  return "";
+}
+
+}  // namespace
+
+Target resolve_target(std::string_view target) {
+  if (starts_with_any(target, {"_operator.", "torch.sym_", "math."})) {
+    const size_t dot = target.find('.');
+    const OpInfo* op = find_op(fmt::format("{}::{}", target.substr(0, dot), target.substr(dot + 1)));
+    return op == nullptr ? Target{} : Target{Target::Kind::kCall, op};
+  }
+  if (!target.starts_with(kTorchOps)) return {};
+  target.remove_prefix(kTorchOps.size());
+  if (target.starts_with(kHigherOrder)) {
+    const std::string_view name = target.substr(kHigherOrder.size());
+    if (starts_with_any(name, {"wrap_with_set_grad_enabled", "wrap_with_autocast"})) return {Target::Kind::kInlined, nullptr};
+    const OpInfo* op = find_op(fmt::format("higher_order::{}", name));
+    return op == nullptr ? Target{} : Target{Target::Kind::kCall, op};
+  }
+  if (starts_with_any(target, {"aten._assert_", "aten._functional_assert", "aten.sym_constrain_range",
+                               "aten._functional_sym_constrain"})) {
+    return {Target::Kind::kIgnored, nullptr};
+  }
+  if (target == "aten.fill_.Scalar" || target == "aten.zero_.default") return {Target::Kind::kFill, &info(Op::aten_full)};
+  if (const std::string functional = functional_name(target); !functional.empty()) {
+    if (const OpInfo* op = find_op_by_target(functional)) return {Target::Kind::kInPlace, op};
+    return {};
+  }
+  // Short forms of operators that the table has in full.
+  struct ShortForm {
+    std::string_view target;
+    Op op;
+    std::string_view missing;
+    double value;
+  };
+  constexpr ShortForm kShortForms[] = {
+      {"aten.arange.default", Op::aten_arange_start_step, "start", 0},
+      {"aten.arange.start", Op::aten_arange_start_step, "", 0},
+      {"aten.sum.default", Op::aten_sum_dim_IntList, "", 0},
+      {"aten.zeros.default", Op::aten_full, "fill_value", 0},
+      {"aten.ones.default", Op::aten_full, "fill_value", 1},
+  };
+  for (const ShortForm& form : kShortForms) {
+    if (target == form.target) return {Target::Kind::kCall, &info(form.op), form.missing, form.value};
+  }
+  const OpInfo* op = find_op_by_target(target);
+  if (op == nullptr || op->has(kTagInPlace)) return {};
+  return {Target::Kind::kCall, op};
+}
+
+const OpInfo* scalar_variant(const OpInfo& op) {
+  const std::string_view overload = op.overload;
+  if (overload != "Tensor") return nullptr;
+  return find_op(op.name + ".Scalar");
+}
+
+void UnsupportedReport::add(std::string_view target, std::string location, std::string reason) {
+  Row& row = rows_[short_target(target)];
+  ++row.count;
+  if (row.reason.empty()) row.reason = std::move(reason);
+  if (!location.empty() && std::find(row.locations.begin(), row.locations.end(), location) == row.locations.end()) {
+    row.locations.push_back(std::move(location));
+  }
+}
+
+std::string node_location(const JsonView& node) {
+  const auto metadata = node.find("metadata");
+  const auto trace = metadata ? metadata->find("stack_trace") : std::nullopt;
+  const auto text = trace ? trace->text() : Result<std::string_view>(std::string_view());
+  return text ? location_of(*text) : std::string();
+}
+
+std::optional<JsonView> find_argument(const JsonView& node, std::string_view name, size_t index) {
+  const auto inputs = node.find("inputs");
+  const auto items = inputs ? inputs->items() : Result<std::vector<JsonView>>(std::vector<JsonView>());
+  if (!items) return std::nullopt;
+  for (const JsonView& item : *items) {
+    const auto own = item.text_at("name");
+    if (own && *own == name) return item.find("arg");
+  }
+  if (index < items->size()) {
+    const auto own = (*items)[index].text_at("name");
+    if (own && own->empty()) return (*items)[index].find("arg");
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+bool is_true(const std::optional<JsonView>& argument) {
+  const auto field = argument ? argument->find("as_bool") : std::nullopt;
+  const auto flag = field ? field->boolean() : Result<bool>(false);
+  return flag && *flag;
+}
+
+// Operators that do something else in a model that was exported in training mode.
+bool trains(const JsonView& node, const OpInfo& op) {
+  if (op.op == Op::aten_batch_norm) return is_true(find_argument(node, "training", 5));
+  if (op.has(kTagIdentity) && op.arg_index("train") >= 0) return is_true(find_argument(node, "train", 2));
+  return false;
+}
+
+}  // namespace
+
+Status UnsupportedReport::scan(const JsonView& graph, int depth) {
+  if (depth > kMaxGraphDepth) return graph.invalid("subgraphs nested too deeply");
+  PTE_TRY(const auto nodes, graph.items_at("nodes"));
+  for (const JsonView& node : nodes) {
+    PTE_TRY(const std::string_view name, node.text_at("target"));
+    const Target target = resolve_target(name);
+    if (target.kind == Target::Kind::kUnknown) {
+      add(name, node_location(node), reason_for(name));
+      continue;
+    }
+    if (target.kind == Target::Kind::kIgnored) continue;
+    if (target.op != nullptr && trains(node, *target.op)) {
+      add(name, node_location(node), "training mode: call model.eval() before the export");
+    }
+    // wrap_with_autocast(device, dtype, enabled, cache_enabled, graph, …)
+    if (target.kind == Target::Kind::kInlined && name.ends_with("wrap_with_autocast") &&
+        is_true(find_argument(node, "", 2))) {
+      add(name, node_location(node), reason_for(name));
+    }
+    if (target.kind != Target::Kind::kInlined && !target.op->has(kTagHigherOrder)) continue;
+    PTE_TRY(const auto inputs, node.items_at("inputs"));
+    for (const JsonView& input : inputs) {
+      const auto argument = input.find("arg");
+      const auto inner = argument ? argument->find("as_graph") : std::nullopt;
+      if (!inner) continue;
+      PTE_TRY(const JsonView body, inner->at("graph"));
+      PTE_CHECK(scan(body, depth + 1));
+    }
+  }
+  return {};
+}
+
+Error UnsupportedReport::error() const {
+  constexpr size_t kShownPlaces = 3;
+  size_t widest = 0;
+  for (const auto& [name, row] : rows_) widest = std::max(widest, name.size());
+  std::string text = rows_.size() == 1 ? "1 operator is not supported"
+                                       : fmt::format("{} operators are not supported", rows_.size());
+  for (const auto& [name, row] : rows_) {
+    std::string places;
+    for (size_t i = 0; i < std::min(row.locations.size(), kShownPlaces); ++i) {
+      if (i > 0) places += ", ";
+      places += row.locations[i];
+    }
+    if (row.locations.size() > kShownPlaces) places += ", …";
+    text += fmt::format("\n  {:<{}}  {}×", name, widest, row.count);
+    if (!places.empty()) text += "  " + places;
+    if (!row.reason.empty()) text += "  " + row.reason;
+  }
+  return unsupported("{}", text);
+}
+
+}  // namespace pte::importers

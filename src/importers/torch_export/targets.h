@@ -1,0 +1,61 @@
+// Which operator a node's target stands for, and the report of those that none stands for.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "importers/torch_export/json.h"
+#include "schema/ops.h"
+
+namespace pte::importers {
+
+struct Target {
+  enum class Kind {
+    kCall,      // `op` as it stands
+    kInPlace,   // writes its first operand with what `op` returns
+    kFill,      // fill_ and zero_: writes a number into its first operand
+    kIgnored,   // a check without a result
+    kInlined,   // a wrapper whose graph is read in place
+    kUnknown,
+  };
+  Kind kind = Kind::kUnknown;
+  const OpInfo* op = nullptr;
+  // An argument that `op` has and the target lacks, and its value: the start of arange(end).
+  std::string_view missing = {};
+  double missing_value = 0;
+};
+Target resolve_target(std::string_view target);
+
+// The variant of `op` that takes a number where `op` takes its second tensor: add.Scalar for
+// add.Tensor. Null when there is none.
+const OpInfo* scalar_variant(const OpInfo& op);
+
+// Everything in a program that cannot be imported, so that a user learns it at once.
+class UnsupportedReport {
+ public:
+  void add(std::string_view target, std::string location, std::string reason);
+  // Looks through the nodes of a graph and of its subgraphs.
+  Status scan(const JsonView& graph, int depth = 0);
+  bool empty() const { return rows_.empty(); }
+  // One line an operator: name, how often, where, why.
+  Error error() const;
+
+ private:
+  struct Row {
+    size_t count = 0;
+    std::vector<std::string> locations;
+    std::string reason;
+  };
+  std::map<std::string, Row> rows_;
+};
+
+// Where a node came from in the user's source.
+std::string node_location(const JsonView& node);
+// The argument of a node with this name, or at this place when names are left out.
+std::optional<JsonView> find_argument(const JsonView& node, std::string_view name, size_t index);
+
+constexpr int kMaxGraphDepth = 16;
+
+}  // namespace pte::importers
