@@ -55,6 +55,11 @@ void expect_golden(const std::string& name, size_t inputs) {
 TEST(XnnpackDelegate, Add) { expect_golden("program/add_xnnpack", 2); }
 TEST(XnnpackDelegate, Convolution) { expect_golden("program/conv_relu6_xnnpack", 1); }
 
+TEST(XnnpackDelegate, Block) { expect_golden("xnnpack/block", 1); }
+TEST(XnnpackDelegate, Signal) { expect_golden("xnnpack/signal", 1); }
+TEST(XnnpackDelegate, Mixed) { expect_golden("xnnpack/mixed", 1); }
+TEST(XnnpackDelegate, ChannelsLast) { expect_golden("xnnpack/channels_last", 1); }
+
 TEST(XnnpackDelegate, MissingWeightsAreNamed) {
   auto program = read("program/conv_relu6_xnnpack");
   ASSERT_TRUE(program.has_value());

@@ -1,14 +1,11 @@
 #include "backends/xnnpack/emit.h"
 
 #include <algorithm>
-#include <limits>
 #include <unordered_set>
 
 namespace pte::xnnpack {
 
 namespace {
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
 
 // Calls whose node clamps its own result.
 bool clamps_itself(const ir::Node& node) {
@@ -51,6 +48,24 @@ void Emitter::fuse_clamps(const ir::Graph& source, const std::vector<ir::Node*>&
     }
     fused_[producer] = {node->result(), *bounds};
     absorbed_.insert(node);
+  }
+}
+
+void Emitter::fuse_pads(const ir::Graph& source, const std::vector<ir::Node*>& nodes) {
+  for (const ir::Node* node : nodes) {
+    if (!node->is(Op::aten_constant_pad_nd)) continue;
+    const ir::Value* padded = node->result();
+    if (padded->users().size() != 1 || source.is_output(padded)) continue;
+    const ir::Node* user = padded->users().front();
+    const auto spec = pad_spec(*node);
+    if (!user->is(Op::aten_convolution) || user->input(0) != padded || !spec || spec->value != 0 ||
+        std::find(nodes.begin(), nodes.end(), user) == nodes.end()) {
+      continue;
+    }
+    const auto conv = conv_spec(*user);
+    const bool spatial = spec->before.size() > 2 && spec->before[0] == 0 && spec->after[0] == 0 &&
+                         spec->before[1] == 0 && spec->after[1] == 0;
+    if (conv && !conv->transposed && spatial) absorbed_.insert(node);
   }
 }
 

@@ -17,6 +17,8 @@ class Emitter {
 
   // Clamps that go into the calls that compute their operands.
   void fuse_clamps(const ir::Graph& source, const std::vector<ir::Node*>& nodes);
+  // Zero padding of height and width that goes into the one convolution that reads it.
+  void fuse_pads(const ir::Graph& source, const std::vector<ir::Node*>& nodes);
   void add_input(const ir::Value* value, uint32_t external_id);
   // Everything else is one call at a time, in order.
   Status emit(const ir::Node& node);
@@ -65,7 +67,7 @@ class Emitter {
     MinMax bounds;
   };
   std::map<const ir::Node*, Fused> fused_;   // by the call that computes
-  std::set<const ir::Node*> absorbed_;       // the clamps
+  std::set<const ir::Node*> absorbed_;       // the clamps and the pads
 };
 
 }  // namespace pte::xnnpack

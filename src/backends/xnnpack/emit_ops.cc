@@ -34,10 +34,22 @@ Layout drop_dim(const Layout& layout, size_t axis) {
 // ---- weights
 
 Status Emitter::convolution(const ir::Node& node) {
-  const auto spec = conv_spec(node);
+  auto spec = conv_spec(node);
   if (!spec) return internal_error("its parameters are no numbers");
   const Layout layout = channels_last_layout(spec->one_d ? 3 : 4);
-  PTE_TRY(const uint32_t x, layouts_.get(node.input(0), layout));
+  const ir::Value* input = node.input(0);
+  if (const ir::Node* pad = input->producer(); pad != nullptr && absorbed_.count(pad) != 0 &&
+                                               pad->is(Op::aten_constant_pad_nd)) {
+    const auto extra = pad_spec(*pad);
+    spec->params.padding.top += extra->before[2];
+    spec->params.padding.bottom += extra->after[2];
+    if (!spec->one_d) {
+      spec->params.padding.left += extra->before[3];
+      spec->params.padding.right += extra->after[3];
+    }
+    input = pad->input(0);
+  }
+  PTE_TRY(const uint32_t x, layouts_.get(input, layout));
   // Filter and bias are float32 whatever the activations are.
   PTE_TRY(Tensor packed, pack_filter(*frozen_data(module_, node.input(1)), *spec));
   const std::vector<uint32_t> filter_dims = as_dims(packed);

@@ -38,6 +38,7 @@ Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, c
   }
   Emitter emitter(module, out);
   emitter.fuse_clamps(graph, group.nodes);
+  emitter.fuse_pads(graph, group.nodes);
   uint32_t external_id = 0;
   for (const ir::Value* input : interface.inputs) emitter.add_input(input, external_id++);
   for (const ir::Node* node : group.nodes) {

@@ -255,6 +255,26 @@ TEST(XnnLower, ValuesReturnedTwiceAndInputsReturned) {
   EXPECT_EQ(l.graphs[0].num_externs, 4U);
 }
 
+TEST(XnnLower, UnevenZeroPaddingGoesIntoTheConvolution) {
+  const Lowered l = lower_text(with_ramps(R"(module "m" {
+  const @w: float32[2,2,3,3] parameter = $36
+  func forward(%x: float32[1,2,8,8]) {
+    %w = const @w
+    %p: float32[1,2,9,11] = aten.constant_pad_nd.default(%x, [1, 2, 0, 1], 0.0)
+    %a: float32[1,2,4,5] = aten.convolution.default(%p, %w, none, [2, 2], [0, 0], [1, 1], false, [0, 0], 1)
+    %q: float32[1,2,9,9] = aten.constant_pad_nd.default(%x, [0, 1, 0, 1], 1.0)
+    %b: float32[1,2,4,4] = aten.convolution.default(%q, %w, none, [2, 2], [0, 0], [1, 1], false, [0, 0], 1)
+    return %a, %b
+  }
+})"));
+  ASSERT_EQ(l.graphs.size(), 1U);
+  const XnnGraph& g = l.graphs[0];
+  EXPECT_EQ(kinds(g),
+            "StaticTranspose Conv2d StaticConstantPad Conv2d StaticTranspose StaticTranspose");
+  EXPECT_EQ(std::get<ConvParams>(g.nodes[1].params).padding, (Padding{0, 2, 1, 1}));
+  EXPECT_EQ(std::get<ConvParams>(g.nodes[3].params).padding, Padding{});
+}
+
 // A clamp whose operand others read stays a node of its own.
 TEST(XnnLower, ClampIsFusedOnlyIntoASingleUse) {
   const Lowered l = lower_text(R"(module "m" {
