@@ -1,11 +1,11 @@
 // `pte classify`: pictures in, labels out.
 #include "cli/command.h"
+#include "cli/load_model.h"
 #include "cli/output.h"
 #include "program/reader.h"
 #include "runtime/method.h"
 #include "vision/classify.h"
 #include "vision/decode.h"
-#include "vision/labels.h"
 #include "vision/metadata.h"
 #include "vision/preprocess.h"
 
@@ -43,7 +43,7 @@ Result<vision::Metadata> metadata_of(const program::Program& program, const Flag
         .with_hint("name a preset: --preset imagenet");
   }
   if (!flags.labels.empty()) {
-    PTE_TRY(metadata.labels, vision::load_labels(flags.labels));
+    PTE_TRY(metadata.labels, load_labels(flags.labels));
   }
   return metadata;
 }

@@ -7,7 +7,6 @@
 #include "ir/text.h"
 #include "lowering/lower.h"
 #include "program/writer.h"
-#include "vision/labels.h"
 #include "vision/metadata.h"
 
 namespace pte::cli {
@@ -67,7 +66,7 @@ Result<std::optional<vision::Metadata>> describe_model(const Flags& flags, const
   }
   if (!flags.preset.empty()) metadata->preprocess = vision::preset(flags.preset);
   if (!flags.labels.empty()) {
-    PTE_TRY(metadata->labels, vision::load_labels(flags.labels));
+    PTE_TRY(metadata->labels, load_labels(flags.labels));
   }
   return metadata;
 }

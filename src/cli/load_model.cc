@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cli/output.h"
+#include "base/zip.h"
 #include "importers/checkpoint/checkpoint.h"
 #include "importers/torch_export/torch_export.h"
 #include "lowering/lower.h"
@@ -16,7 +17,110 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A .pt2 is a zip that says so in one of two places.
+bool is_pt2(const MappedFile& file) {
+  if (!ZipArchive::looks_like_zip(file.bytes())) return false;
+  const auto zip = ZipArchive::open(file);
+  return zip && (zip->find("serialized_exported_program.json") != nullptr ||
+                 zip->find_below_top("archive_format") != nullptr);
+}
+
+bool is_program(Bytes bytes) { return bytes.size() >= 8 && as_text(bytes.subspan(4, 2)) == "ET"; }
+
+std::string plural(size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+// "efficientnet-lite0.pth" → "efficientnet-lite0"
+std::string stem_of(const std::string& path) { return fs::path(path).stem().string(); }
+
+// What a zoo model's file says about itself.
+std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architecture, const ir::Module& module) {
+  if (architecture.preprocessing.empty()) return std::nullopt;
+  vision::Metadata metadata;
+  metadata.model = architecture.name;
+  metadata.preprocess = vision::preset(architecture.preprocessing);
+  const ir::Graph& graph = *module.methods.at("forward").graph;
+  const ir::Value* input = graph.inputs().front();
+  metadata.input_name = input->name();
+  if (const auto sizes = input->tensor().static_sizes()) metadata.input_shape = *sizes;
+  const ir::Value* scores = graph.outputs().front().value;
+  const std::vector<std::string>& imagenet = vision::imagenet1k_labels();
+  if (scores != nullptr && scores->is_tensor() && !scores->tensor().sizes.empty() &&
+      scores->tensor().sizes.back().is_constant(static_cast<int64_t>(imagenet.size()))) {
+    metadata.labels = imagenet;
+  }
+  return metadata;
+}
+
+Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOptions& options) {
+  PTE_TRY(const importers::Checkpoint checkpoint, importers::load_checkpoint(file));
+  LoadedModel model;
+  const zoo::Architecture* architecture = nullptr;
+  if (options.architecture.empty()) {
+    PTE_TRY(architecture, zoo::recognise(checkpoint.state).at(file.path()));
+    model.recognised = true;
+  } else {
+    architecture = zoo::find(options.architecture);
+  }
+  zoo::BuildOptions build;
+  build.input_shapes = options.shapes;
+  if (architecture == nullptr) {
+    // Fails, and lists the architectures there are.
+    PTE_TRY(model.module, zoo::build(options.architecture, checkpoint.state, build));
+    return model;
+  }
+  PTE_TRY(model.module, zoo::build(*architecture, checkpoint.state, build).at(file.path()));
+  model.name = architecture->name;
+  model.format = fmt::format("{}, {}, {} parameters", checkpoint.format, plural(checkpoint.state.size(), "tensor"),
+                             human_count(checkpoint.parameters));
+  model.metadata = metadata_of(*architecture, model.module);
+  return model;
+}
+
+Result<LoadedModel> load_pt2_model(const MappedFile& file, const LoadOptions& options) {
+  if (!options.architecture.empty()) {
+    return invalid_argument("{}: --model is for checkpoints; a .pt2 archive carries its own graph", file.path());
+  }
+  if (!options.shapes.empty()) {
+    return invalid_argument("{}: --input-shapes is for checkpoints; the sizes of a .pt2 archive were fixed at export",
+                            file.path());
+  }
+  LoadedModel model;
+  PTE_TRY(model.module, importers::import_pt2(file));
+  model.name = stem_of(file.path());
+  int64_t parameters = 0;
+  for (const auto& [name, constant] : model.module.constants) {
+    if (constant.kind == ir::Constant::Kind::kParameter) parameters += constant.data.numel();
+  }
+  model.format = fmt::format("torch.export archive, {}, {} parameters",
+                             plural(model.module.forward().node_count(), "node"), human_count(parameters));
+  return model;
+}
+
 }  // namespace
+
+Result<LoadedModel> load_model(const std::string& path, const LoadOptions& options) {
+  PTE_TRY(const MappedFile file, MappedFile::open(path));
+  if (is_program(file.bytes())) {
+    return invalid_argument("{}: this is a .pte program already", path)
+        .with_hint("`pte inspect` shows what is in it, `pte run` runs it");
+  }
+  return is_pt2(file) ? load_pt2_model(file, options) : load_checkpoint_model(file, options);
+}
+
+Result<program::Program> load_program(const std::string& path, const LoadOptions& options) {
+  PTE_TRY(const MappedFile file, MappedFile::open(path));
+  if (is_program(file.bytes())) return program::read_program(file);
+  PTE_TRY(LoadedModel model, load_model(path, options));
+  PTE_TRY(lowering::Lowered lowered, lowering::lower(std::move(model.module), {}).at(path));
+  return std::move(lowered.program);
+}
+
+Result<std::vector<std::string>> load_labels(const std::string& path) {
+  PTE_TRY(const MappedFile file, MappedFile::open(path));
+  return vision::parse_labels(as_text(file.bytes()));
+}
 
 Result<std::vector<std::vector<int64_t>>> parse_shapes(const std::string& text) {
   std::vector<std::vector<int64_t>> shapes;

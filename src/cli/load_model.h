@@ -31,6 +31,9 @@ Result<LoadedModel> load_model(const std::string& path, const LoadOptions& optio
 // A .pte as it is; anything that load_model() takes as a portable program made in memory.
 Result<program::Program> load_program(const std::string& path, const LoadOptions& options);
 
+// Class names, one a line.
+Result<std::vector<std::string>> load_labels(const std::string& path);
+
 // "1,3,224,224;1,100"
 Result<std::vector<std::vector<int64_t>>> parse_shapes(const std::string& text);
 
