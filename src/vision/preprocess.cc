@@ -69,6 +69,7 @@ Preprocess Preprocess::imagenet(int64_t size) {
 
 Preprocess Preprocess::efficientnet_lite() {
   Preprocess p;
+  p.round_long_side = true;
   p.filter = Filter::kBicubic;
   p.scale = 1;
   p.mean = {127, 127, 127};
@@ -96,7 +97,10 @@ nlohmann::json to_json(const Preprocess& p) {
   nlohmann::json json;
   for (const auto& [name, resize] : kResizes)
     if (resize == p.resize) json["resize"] = name;
-  if (p.resize == Preprocess::Resize::kShortSide) json["size"] = p.size;
+  if (p.resize == Preprocess::Resize::kShortSide) {
+    json["size"] = p.size;
+    json["long_side"] = p.round_long_side ? "round" : "truncate";
+  }
   json["interpolation"] = filter_name(p.filter);
   json["width"] = p.width;
   json["height"] = p.height;
@@ -115,10 +119,12 @@ Result<Preprocess> preprocess_from_json(const nlohmann::json& json) {
   std::string filter = "bilinear";
   std::string order = "rgb";
   std::string layout = "nchw";
+  std::string long_side = "truncate";
   PTE_CHECK(read_field(json, "resize", resize));
   PTE_CHECK(read_field(json, "interpolation", filter));
   PTE_CHECK(read_field(json, "channel_order", order));
   PTE_CHECK(read_field(json, "layout", layout));
+  PTE_CHECK(read_field(json, "long_side", long_side));
   PTE_CHECK(read_field(json, "width", p.width));
   PTE_CHECK(read_field(json, "height", p.height));
   PTE_CHECK(read_field(json, "scale", p.scale));
@@ -134,7 +140,13 @@ Result<Preprocess> preprocess_from_json(const nlohmann::json& json) {
   if (!known)
     return invalid_data("'resize' is '{}'; expected 'short_side', 'squash' or 'none'", resize);
   PTE_CHECK(read_field(json, "size", p.size));
-  if (p.resize != Preprocess::Resize::kShortSide) p.size = p.width;  // it has no meaning there
+  if (long_side != "round" && long_side != "truncate")
+    return invalid_data("'long_side' is '{}'; expected 'round' or 'truncate'", long_side);
+  p.round_long_side = long_side == "round";
+  if (p.resize != Preprocess::Resize::kShortSide) {  // they have no meaning there
+    p.size = p.width;
+    p.round_long_side = false;
+  }
   const auto parsed = parse_filter(filter);
   if (!parsed)
     return invalid_data(
@@ -160,8 +172,8 @@ Result<Image> resize_and_crop(const Preprocess& p, const Image& image) {
   const bool wide = image.height() < image.width();
   const int64_t short_side = wide ? image.height() : image.width();
   const int64_t long_side = wide ? image.width() : image.height();
-  const auto scaled = static_cast<int64_t>(static_cast<double>(p.size * long_side) /
-                                           static_cast<double>(short_side));
+  const double exact = static_cast<double>(p.size * long_side) / static_cast<double>(short_side);
+  const auto scaled = static_cast<int64_t>(p.round_long_side ? std::nearbyint(exact) : exact);
   const int64_t width = wide ? scaled : p.size;
   const int64_t height = wide ? p.size : scaled;
   return resize_window(

@@ -16,7 +16,7 @@ namespace pte::vision {
 
 struct Preprocess {
   enum class Resize {
-    kShortSide,  // the shorter side becomes `size`, the other int(size * long / short)
+    kShortSide,  // the shorter side becomes `size`, the other size * long / short
     kSquash,     // straight to width x height, the aspect ratio ignored
     kNone,       // crop only
   };
@@ -24,6 +24,9 @@ struct Preprocess {
 
   Resize resize = Resize::kShortSide;
   int64_t size = 256;  // kShortSide only
+  // kShortSide: the longer side to the nearest integer (half to even) instead of towards zero.
+  // torchvision truncates; the recipe of the EfficientNet-Lite weights rounds.
+  bool round_long_side = false;
   Filter filter = Filter::kBilinear;
   // What the network takes. After the resize the centre is cut out, at round-half-to-even of half
   // the margin; where the picture is smaller, zeros surround it.
@@ -51,8 +54,8 @@ struct Preprocess {
 std::optional<Preprocess> preset(std::string_view name);
 
 // The `preprocess` object of a model's metadata:
-//   {"resize": "short_side", "size": 256, "interpolation": "bicubic", "width": 224, "height": 224,
-//    "channel_order": "rgb", "scale": 1, "mean": [127, 127, 127], "std": [128, 128, 128],
+//   {"resize": "short_side", "size": 256, "long_side": "round", "interpolation": "bicubic",
+//    "width": 224, "height": 224, "channel_order": "rgb", "scale": 1, "mean": [127, 127, 127], "std": [128, 128, 128],
 //    "layout": "nchw"}
 // Absent fields keep the struct's defaults, unknown ones are ignored; a field of the wrong type, an
 // unknown name or a size out of 1 … 16384 is kInvalidData.

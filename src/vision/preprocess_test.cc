@@ -3,11 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "vision/decode.h"
 #include "vision/vision_test_util.h"
 
 namespace pte::vision {
@@ -30,28 +27,6 @@ TEST(Preprocess, MatchesTorchvisionOnPillow) {
     ++cases;
   }
   EXPECT_GE(cases, 39);
-}
-
-// Photographs are not part of the repository: scripts/fetch_demo.sh puts them under build/demo, and
-// PTE_PICTURES names another folder.
-TEST(Preprocess, MatchesOnPhotographs) {
-  const char* chosen = std::getenv("PTE_PICTURES");
-  const std::string folder = chosen != nullptr ? chosen : PTE_SOURCE_DIR "/build/demo";
-  if (!std::filesystem::exists(folder + "/bus.jpg"))
-    GTEST_SKIP() << "no pictures in " << folder << "; run scripts/fetch_demo.sh";
-  int cases = 0;
-  for (auto& line : golden_lines("pictures.txt")) {
-    std::string name, samples, preset_name, expected;
-    line >> name >> samples >> preset_name >> expected;
-    const auto image = load_image((std::filesystem::path(folder) / name).string());
-    ASSERT_TRUE(image) << image.error().message;
-    EXPECT_EQ(vision::crc(*image), samples) << name;
-    const auto tensor = apply(*preset(preset_name), *image);
-    ASSERT_TRUE(tensor);
-    EXPECT_EQ(crc(*tensor), expected) << name << " " << preset_name;
-    ++cases;
-  }
-  EXPECT_EQ(cases, 15);
 }
 
 TEST(Preprocess, SwapsChannels) {

@@ -1,14 +1,12 @@
 """Makes the goldens of src/vision with Pillow and NumPy as the oracle.
 
-    python make_goldens.py [--pictures DIR]        (Pillow 10 to 12, see src/vision/resize.h)
+    python make_goldens.py        (Pillow 10 to 12, see src/vision/resize.h)
 
 Writes beside itself: small picture files, decode.txt (what Pillow reads from them), resize.txt and
-preprocess.txt (results on pictures that a formula makes, so that no samples are stored). With
---pictures it also writes pictures.txt: the network inputs made from real photographs in DIR, which
-are not part of the repository. Every result is a CRC-32 of samples or of little-endian float32.
+preprocess.txt (results on pictures that a formula makes, so that no samples are stored).
+Every result is a CRC-32 of samples or of little-endian float32.
 """
 
-import argparse
 import io
 import pathlib
 import random
@@ -114,7 +112,8 @@ def preprocess(image, preset):
     else:
         width, height = image.size
         short, long = min(width, height), max(width, height)
-        new_long = int(256 * long / short)
+        exact = 256 * long / short
+        new_long = round(exact) if preset == "efficientnet_lite" else int(exact)
         size = (256, new_long) if width <= height else (new_long, 256)
         if size != image.size:
             image = image.resize(size, FILTERS[name])
@@ -142,16 +141,6 @@ def make_preprocess():
         for preset in PRESETS:
             lines.append(f"{seed} {width} {height} {preset} {crc(preprocess(image, preset))}\n")
     (HERE / "preprocess.txt").write_text("".join(lines))
-
-
-def make_pictures(folder):
-    lines = []
-    for name in ["bus.jpg", "chelsea.png", "clock_motion.png", "coffee.png", "rocket.jpg"]:
-        image = ImageOps.exif_transpose(Image.open(folder / name)).convert("RGB")
-        for preset in PRESETS:
-            lines.append(f"{name} {crc(np.asarray(image))} {preset} "
-                         f"{crc(preprocess(image, preset))}\n")
-    (HERE / "pictures.txt").write_text("".join(lines))
 
 
 # ---------------------------------------------------------------- decode
@@ -318,14 +307,9 @@ def make_decode():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=pathlib.Path)
-    arguments = parser.parse_args()
     make_resize()
     make_preprocess()
     make_decode()
-    if arguments.pictures:
-        make_pictures(arguments.pictures)
 
 
 if __name__ == "__main__":
