@@ -71,7 +71,7 @@ std::optional<Counts> payload_counts(const Program& program, const program::Dele
   });
   if (!graph) return std::nullopt;
   std::map<std::string, int> counts;
-  for (const xnnpack::Node& node : graph->nodes) ++counts[std::string(xnnpack::node_name(node.kind))];
+  for (const xnnpack::XnnNode& node : graph->nodes) ++counts[std::string(xnnpack::node_name(node.kind))];
   return sorted_counts(counts);
 }
 
