@@ -49,6 +49,10 @@ Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec) {
 Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& p, NodeKind kind) {
   const int64_t h = p.kernel.height, w = p.kernel.width, g = p.groups;
   const int64_t icg = p.group_input_channels, ocg = p.group_output_channels;
+  // Products of two of these fit 64 bits.
+  for (int64_t size : {h, w, g, icg, ocg}) {
+    if (size < 1 || size > INT32_MAX) return invalid_data("a convolution with size {}", size);
+  }
   const bool depthwise = kind == NodeKind::kDepthwiseConv2d;
   const Sizes expected = depthwise ? Sizes{1, h, w, g * ocg} : Sizes{g * ocg, h, w, icg};
   if (packed.sizes() != expected || (depthwise && icg != 1)) {
