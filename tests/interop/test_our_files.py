@@ -103,7 +103,10 @@ def test_dynamic_size_and_memory(export, name, backend):
     ours = pte_facts(export(name, "training_dynamic.pt2", backend))
     official = pte_facts(MODELS / name / f"official_{backend}_dynamic.pte")
     assert ours.size <= 1.01 * official.size
-    assert ours.arena <= official.arena
+    # Where the official partitioner splits a model that is one delegate here, its output may take
+    # the room of its input; the input and output of one delegate live together (docs/differences.md).
+    split = len(official.delegates) > len(ours.delegates)
+    assert ours.arena <= official.arena * (1.005 if split else 1)
 
 
 def test_metadata_is_carried_and_ignored(export):
