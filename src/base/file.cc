@@ -15,8 +15,8 @@ namespace {
 
 Error io_error(const std::string& path, std::string_view what) {
   const int number = errno;
-  Error error = make_error(number == ENOENT ? Code::kNotFound : Code::kIo, "{}: cannot {}: {}", path,
-                           what, std::strerror(number));
+  Error error = make_error(number == ENOENT ? Code::kNotFound : Code::kIo, "{}: cannot {}: {}",
+                           path, what, std::strerror(number));
   if (number == ENOSPC) error.hint = "the disk is full; free some space or choose another folder";
   return error;
 }
@@ -50,9 +50,8 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (size == 0) return file;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return io_error(path, "map");
-  file.owner_ = std::shared_ptr<const void>(data, [size](const void* p) {
-    ::munmap(const_cast<void*>(p), size);
-  });
+  file.owner_ = std::shared_ptr<const void>(
+      data, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
   file.bytes_ = {static_cast<const std::byte*>(data), size};
   return file;
 }

@@ -49,7 +49,7 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
   using Base = tl::expected<T, Error>;
   using Base::Base;
   Result() = default;
-  Result(Base base) : Base(std::move(base)) {}                          // NOLINT
+  Result(Base base) : Base(std::move(base)) {}                            // NOLINT
   Result(Error error) : Base(tl::unexpected<Error>(std::move(error))) {}  // NOLINT
 
   // The same result, its error placed at `where` ("model.pt2").
@@ -86,17 +86,18 @@ Error internal_error(fmt::format_string<Args...> format, Args&&... args) {
 #define PTE_CONCAT(a, b) PTE_CONCAT_INNER(a, b)
 
 // PTE_TRY(auto x, compute());  declares x from the value, or returns the error.
-#define PTE_TRY(declaration, ...) PTE_TRY_IMPL(PTE_CONCAT(pte_try_, __COUNTER__), declaration, __VA_ARGS__)
-#define PTE_TRY_IMPL(temporary, declaration, ...)                       \
-  auto temporary = (__VA_ARGS__);                                       \
-  if (!temporary.has_value()) return std::move(temporary).error();      \
+#define PTE_TRY(declaration, ...) \
+  PTE_TRY_IMPL(PTE_CONCAT(pte_try_, __COUNTER__), declaration, __VA_ARGS__)
+#define PTE_TRY_IMPL(temporary, declaration, ...)                  \
+  auto temporary = (__VA_ARGS__);                                  \
+  if (!temporary.has_value()) return std::move(temporary).error(); \
   declaration = std::move(temporary).value()
 
 // PTE_CHECK(do_it());  returns the error of a Status, or goes on.
-#define PTE_CHECK(...)                                                                \
-  do {                                                                                \
-    if (auto pte_status = (__VA_ARGS__); !pte_status.has_value())                     \
-      return std::move(pte_status).error();                                           \
+#define PTE_CHECK(...)                                            \
+  do {                                                            \
+    if (auto pte_status = (__VA_ARGS__); !pte_status.has_value()) \
+      return std::move(pte_status).error();                       \
   } while (false)
 
 }  // namespace pte

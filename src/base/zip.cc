@@ -79,7 +79,8 @@ Result<Directory> locate_directory(Bytes file) {
   if (!end) {
     return invalid_data(
         "not a complete zip file: the directory that ends every zip was not found in {} bytes; "
-        "the file is cut short or is no zip", file.size());
+        "the file is cut short or is no zip",
+        file.size());
   }
   const auto disk = load<uint16_t>(file, *end + 4);
   const auto directory_disk = load<uint16_t>(file, *end + 6);
@@ -185,8 +186,7 @@ Status ZipArchive::read_entries(uint64_t offset, uint64_t size, uint64_t count) 
 
   uint64_t at = 0;
   for (uint64_t i = 0; i < count; ++i) {
-    if (!in_range(at, kCentralSize, size) ||
-        load<uint32_t>(directory, at) != kCentralSignature) {
+    if (!in_range(at, kCentralSize, size) || load<uint32_t>(directory, at) != kCentralSignature) {
       return invalid_data("zip: entry {} of {} is missing from the directory", i, count);
     }
     const auto flags = load<uint16_t>(directory, at + 8);
@@ -345,8 +345,7 @@ Result<ZipData> ZipArchive::read(const ZipEntry& entry, uint64_t limit) const {
 Status ZipArchive::check_crc(const ZipEntry& entry) const {
   PTE_TRY(const ZipData data, read(entry));
   if (!entry.is_stored()) return {};
-  const auto crc =
-      crc32_z(0, reinterpret_cast<const Bytef*>(data.bytes.data()), data.bytes.size());
+  const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(data.bytes.data()), data.bytes.size());
   if (crc != entry.crc32) {
     return invalid_data("zip: entry '{}' is damaged: its CRC-32 is {:08x}, not {:08x}",
                         shown(entry.name), crc, entry.crc32);

@@ -15,9 +15,9 @@ struct Record {
   std::string name;
   std::string data;
   bool deflate = false;
-  bool descriptor = false;      // zero sizes in the local header, as PyTorch writes
-  bool wide = false;            // sizes and offset in a zip64 extra field
-  size_t local_padding = 0;     // bytes of an 'FB' extra field
+  bool descriptor = false;   // zero sizes in the local header, as PyTorch writes
+  bool wide = false;         // sizes and offset in a zip64 extra field
+  size_t local_padding = 0;  // bytes of an 'FB' extra field
   // Overrides.
   std::string local_name = {};  // "" = name
   uint16_t method_override = 0xffff;
@@ -56,13 +56,14 @@ struct Writer {
         crc32(0, reinterpret_cast<const Bytef*>(r.data.data()), static_cast<uInt>(r.data.size())));
     uint16_t method = r.deflate ? 8 : 0;
     if (r.method_override != 0xffff) method = r.method_override;
-    const uint64_t size = r.size_override >= 0 ? static_cast<uint64_t>(r.size_override) : r.data.size();
+    const uint64_t size =
+        r.size_override >= 0 ? static_cast<uint64_t>(r.size_override) : r.data.size();
     const uint64_t offset =
         r.offset_override >= 0 ? static_cast<uint64_t>(r.offset_override) : out.size();
     const std::string& local = r.local_name.empty() ? r.name : r.local_name;
     put<uint32_t>(out, 0x04034b50);
-    for (uint16_t v : {uint16_t{20}, uint16_t(r.flags | (r.descriptor ? 8 : 0)), method, uint16_t{0},
-                       uint16_t{0}}) {
+    for (uint16_t v : {uint16_t{20}, uint16_t(r.flags | (r.descriptor ? 8 : 0)), method,
+                       uint16_t{0}, uint16_t{0}}) {
       put(out, v);
     }
     put<uint32_t>(out, r.descriptor ? 0 : crc);
@@ -184,11 +185,14 @@ TEST(Zip, StoredEntriesAreViewsOfTheFile) {
 
 TEST(Zip, ReadsWhatPyTorchWrites) {
   // Data descriptors, padding that aligns data to 64 bytes, a zip64 end record.
-  auto archive = archive_of({{.name = "archive/data.pkl", .data = "pickle", .descriptor = true,
-                              .local_padding = 14},
-                             {.name = "archive/data/0", .data = std::string(64, 'w'),
-                              .descriptor = true, .wide = true, .local_padding = 3}},
-                            true);
+  auto archive = archive_of(
+      {{.name = "archive/data.pkl", .data = "pickle", .descriptor = true, .local_padding = 14},
+       {.name = "archive/data/0",
+        .data = std::string(64, 'w'),
+        .descriptor = true,
+        .wide = true,
+        .local_padding = 3}},
+      true);
   ASSERT_TRUE(archive) << archive.error().message;
   EXPECT_EQ(archive->entries()[0].data_offset, 64u);
   EXPECT_EQ(text_of(*archive, "archive/data.pkl"), "pickle");
@@ -237,8 +241,9 @@ TEST(Zip, RefusesEntriesThatShareBytes) {
   // A second local header lies inside the first entry's data, so both entries are well formed.
   Writer inner;
   inner.add({.name = "in", .data = "x"});
-  expect_refused({{.name = "outer", .data = inner.out},
-                  {.name = "in", .data = "x", .offset_override = 35}}, "share bytes");
+  expect_refused(
+      {{.name = "outer", .data = inner.out}, {.name = "in", .data = "x", .offset_override = 35}},
+      "share bytes");
 }
 
 TEST(Zip, RefusesBombsAndLies) {
@@ -263,8 +268,8 @@ TEST(Zip, RefusesBombsAndLies) {
 }
 
 TEST(Zip, NamesWhatItCannotRead) {
-  auto archive = archive_of({{.name = "x", .data = "1", .method_override = 14},
-                             {.name = "y", .data = "1", .flags = 1}});
+  auto archive = archive_of(
+      {{.name = "x", .data = "1", .method_override = 14}, {.name = "y", .data = "1", .flags = 1}});
   ASSERT_TRUE(archive);
   EXPECT_EQ(archive->read(archive->entries()[0]).error().code, Code::kUnsupported);
   EXPECT_EQ(archive->read(archive->entries()[1]).error().code, Code::kUnsupported);

@@ -1,10 +1,10 @@
 // `pte classify`: pictures in, labels out.
+#include "vision/classify.h"
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/output.h"
 #include "program/reader.h"
 #include "runtime/method.h"
-#include "vision/classify.h"
 #include "vision/decode.h"
 #include "vision/metadata.h"
 #include "vision/preprocess.h"
@@ -48,8 +48,8 @@ Result<vision::Metadata> metadata_of(const program::Program& program, const Flag
   return metadata;
 }
 
-Result<Answer> classify_one(runtime::Method& method, const vision::Metadata& metadata, const std::string& path,
-                            int64_t top_k) {
+Result<Answer> classify_one(runtime::Method& method, const vision::Metadata& metadata,
+                            const std::string& path, int64_t top_k) {
   Answer answer;
   Stopwatch decode;
   PTE_TRY(const vision::Image image, vision::load_image(path));
@@ -62,12 +62,14 @@ Result<Answer> classify_one(runtime::Method& method, const vision::Metadata& met
   PTE_CHECK(method.execute().at(path));
   answer.inference = inference.milliseconds();
   const Tensor* output = method.output(0).get<Tensor>();
-  if (output == nullptr) return make_error(Code::kMismatch, "the program's first output is no tensor");
+  if (output == nullptr)
+    return make_error(Code::kMismatch, "the program's first output is no tensor");
   PTE_TRY(answer.predictions, vision::classify(*output, metadata, top_k).at(path));
   return answer;
 }
 
-void print_answer(const std::string& path, const Answer& answer, const std::string& model, bool several) {
+void print_answer(const std::string& path, const Answer& answer, const std::string& model,
+                  bool several) {
   if (several) print("{}\n", bold(path));
   for (const vision::Prediction& p : answer.predictions) {
     static constexpr std::string_view kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
@@ -75,10 +77,12 @@ void print_answer(const std::string& path, const Answer& answer, const std::stri
     std::string bar;
     for (size_t i = 0; i < eighths / 8; ++i) bar += "█";
     bar += kEighths[eighths % 8];
-    print("{}  {} %  {}\n", pad_right(p.label, 24), pad_left(fmt::format("{:.1f}", 100 * p.probability), 5), bar);
+    print("{}  {} %  {}\n", pad_right(p.label, 24),
+          pad_left(fmt::format("{:.1f}", 100 * p.probability), 5), bar);
   }
-  print("{}\n", dim(fmt::format("{}  decode {:.1f}  resize {:.1f}  inference {:.1f} ms", pad_right(model, 24),
-                                answer.decode, answer.resize, answer.inference)));
+  print("{}\n",
+        dim(fmt::format("{}  decode {:.1f}  resize {:.1f}  inference {:.1f} ms",
+                        pad_right(model, 24), answer.decode, answer.resize, answer.inference)));
 }
 
 nlohmann::json answer_json(const std::string& path, const Answer& answer) {
@@ -86,9 +90,11 @@ nlohmann::json answer_json(const std::string& path, const Answer& answer) {
   for (const vision::Prediction& p : answer.predictions) {
     rows.push_back({{"class", p.index}, {"label", p.label}, {"probability", p.probability}});
   }
-  return {{"image", path},
-          {"predictions", std::move(rows)},
-          {"milliseconds", {{"decode", answer.decode}, {"resize", answer.resize}, {"inference", answer.inference}}}};
+  return {
+      {"image", path},
+      {"predictions", std::move(rows)},
+      {"milliseconds",
+       {{"decode", answer.decode}, {"resize", answer.resize}, {"inference", answer.inference}}}};
 }
 
 Result<int> classify(const Flags& flags, const Context& context) {
@@ -120,21 +126,26 @@ Result<int> classify(const Flags& flags, const Context& context) {
     }
     progress.advance(i + 1);
   }
-  if (context.json) print_json({{"model", metadata.model}, {"file", flags.model}, {"results", std::move(rows)}});
+  if (context.json)
+    print_json({{"model", metadata.model}, {"file", flags.model}, {"results", std::move(rows)}});
   return code;
 }
 
 }  // namespace
 
 void add_classify(Commands& commands) {
-  CLI::App* command = commands.add("classify", "Name what is in pictures", "pte classify efficientnet_lite0_xnnpack.pte photo.jpg");
+  CLI::App* command = commands.add("classify", "Name what is in pictures",
+                                   "pte classify efficientnet_lite0_xnnpack.pte photo.jpg");
   auto flags = std::make_shared<Flags>();
   command->add_option("MODEL", flags->model, "A classifier's .pte")->required();
   command->add_option("IMAGE", flags->images, "JPEG or PNG files")->required();
-  command->add_option("--labels", flags->labels, "Class names, one a line; default: those in the file");
-  command->add_option("--preset", flags->preset, "Preprocessing: imagenet, efficientnet_lite, squash; default: the file's");
+  command->add_option("--labels", flags->labels,
+                      "Class names, one a line; default: those in the file");
+  command->add_option("--preset", flags->preset,
+                      "Preprocessing: imagenet, efficientnet_lite, squash; default: the file's");
   command->add_option("--top-k", flags->top_k, "How many classes to show")->capture_default_str();
-  command->add_option("--threads", flags->threads, "Threads; 0 = one per core")->capture_default_str();
+  command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
+      ->capture_default_str();
   commands.set_body(command, [&commands, flags] { return classify(*flags, commands.context()); });
 }
 

@@ -45,7 +45,8 @@ class CliTest : public testing::Test {
  protected:
   void SetUp() override {
     folder_ = fs::temp_directory_path() /
-              fmt::format("pte_cli_{}_{}", ::getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
+              fmt::format("pte_cli_{}_{}", ::getpid(),
+                          testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -58,7 +59,8 @@ class CliTest : public testing::Test {
     return file;
   }
   size_t file_count() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
   fs::path folder_;
 };
@@ -79,10 +81,12 @@ void expect_error(const Outcome& outcome, int code, std::string_view text) {
 }
 
 TEST_F(CliTest, HelpOfEveryCommandHasAnExample) {
-  for (const char* command : {"export", "run", "classify", "inspect", "verify", "zoo", "ops", "completion"}) {
+  for (const char* command :
+       {"export", "run", "classify", "inspect", "verify", "zoo", "ops", "completion"}) {
     const Outcome outcome = pte({command, "--help"});
     EXPECT_EQ(outcome.code, kFine);
-    EXPECT_NE(outcome.out.find(std::string("Example:\n  pte ") + command), std::string::npos) << outcome.out;
+    EXPECT_NE(outcome.out.find(std::string("Example:\n  pte ") + command), std::string::npos)
+        << outcome.out;
   }
 }
 
@@ -91,15 +95,18 @@ TEST_F(CliTest, WrongUsageIsCodeTwo) {
   expect_error(pte({"frobnicate"}), kUsage, "frobnicate");
   expect_error(pte({"run", kProgram, "--frobnicate"}), kUsage, "--frobnicate");
   expect_error(pte({"export", kModel, "--backends", "tpu"}), kUsage, "no backend 'tpu'");
-  expect_error(pte({"export", kModel, "--backends", "portable", "xnnpack", "-o", path("x.pte")}), kUsage, "2 backends");
+  expect_error(pte({"export", kModel, "--backends", "portable", "xnnpack", "-o", path("x.pte")}),
+               kUsage, "2 backends");
   expect_error(pte({"export", kModel, "--input-shapes", "1,x"}), kUsage, "column 3");
-  expect_error(pte({"export", kModel, "--dump-ir-after", "frobnicate"}), kUsage, "no pass 'frobnicate'");
+  expect_error(pte({"export", kModel, "--dump-ir-after", "frobnicate"}), kUsage,
+               "no pass 'frobnicate'");
   expect_error(pte({"run", kProgram}), kUsage, "takes 1 input, 0 given");
   EXPECT_EQ(file_count(), 0U);
 }
 
 TEST_F(CliTest, ABackendThatCannotBeWrittenSaysSo) {
-  expect_error(pte({"export", kModel, "--backends", "vulkan", "--output-dir", path("out")}), kBad, "'vulkan'");
+  expect_error(pte({"export", kModel, "--backends", "vulkan", "--output-dir", path("out")}), kBad,
+               "'vulkan'");
   EXPECT_EQ(file_count(), 0U);
 }
 
@@ -110,13 +117,15 @@ TEST_F(CliTest, ExportsAndRunsAsEagerPyTorch) {
     const std::string file = exported(backend);
     EXPECT_EQ(pte({"verify", file}).code, kFine);
     for (const char* threads : {"1", "3"}) {
-      const Outcome outcome = pte({"run", file, "--input", kInput, "--output-dir", path("results"), "--threads", threads});
+      const Outcome outcome = pte(
+          {"run", file, "--input", kInput, "--output-dir", path("results"), "--threads", threads});
       ASSERT_EQ(outcome.code, kFine) << outcome.err;
       const auto actual = read_npy(path("results/out0.npy"));
       ASSERT_TRUE(actual);
       ASSERT_EQ(actual->sizes(), expected->sizes());
       for (int64_t i = 0; i < actual->numel(); ++i) {
-        EXPECT_NEAR(actual->data_as<float>()[i], expected->data_as<float>()[i], 1e-5 * std::abs(expected->data_as<float>()[0]) + 1e-6);
+        EXPECT_NEAR(actual->data_as<float>()[i], expected->data_as<float>()[i],
+                    1e-5 * std::abs(expected->data_as<float>()[0]) + 1e-6);
       }
     }
   }
@@ -130,7 +139,8 @@ TEST_F(CliTest, RunsACheckpointWithoutAFile) {
 }
 
 TEST_F(CliTest, JsonIsOneObject) {
-  const Outcome outcome = pte({"export", kModel, "--backends", "portable", "xnnpack", "--output-dir", path("out"), "--json"});
+  const Outcome outcome = pte({"export", kModel, "--backends", "portable", "xnnpack",
+                               "--output-dir", path("out"), "--json"});
   ASSERT_EQ(outcome.code, kFine) << outcome.err;
   const auto object = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(object["model"], "deep_epi_cnn");
@@ -147,13 +157,15 @@ TEST_F(CliTest, JsonIsOneObject) {
 }
 
 TEST_F(CliTest, QuietPrintsThePathsAlone) {
-  const Outcome outcome = pte({"export", kModel, "--backends", "portable", "--output-dir", path("out"), "-q"});
+  const Outcome outcome =
+      pte({"export", kModel, "--backends", "portable", "--output-dir", path("out"), "-q"});
   EXPECT_EQ(outcome.out, path("out/deep_epi_cnn_portable.pte") + "\n");
   EXPECT_TRUE(outcome.err.empty()) << outcome.err;
 }
 
 TEST_F(CliTest, DumpsTheGraphAfterAPass) {
-  const Outcome outcome = pte({"export", kModel, "--backends", "portable", "-o", path("m.pte"), "--dump-ir-after", "fold_batch_norm"});
+  const Outcome outcome = pte({"export", kModel, "--backends", "portable", "-o", path("m.pte"),
+                               "--dump-ir-after", "fold_batch_norm"});
   EXPECT_EQ(outcome.code, kFine);
   EXPECT_NE(outcome.err.find("// after fold_batch_norm\nmodule"), std::string::npos);
   EXPECT_EQ(outcome.err.find("batch_norm_legit"), std::string::npos);
@@ -163,19 +175,23 @@ TEST_F(CliTest, WrongShapesAndTypesSayWhatIsExpected) {
   const std::string file = exported("portable");
   const std::string wrong = path("wrong.npy");
   ASSERT_TRUE(write_npy(wrong, Tensor::of<float>({2}, {1, 2})));
-  expect_error(pte({"run", file, "--input", wrong}), kBad, "expects float32[1,1,750], got float32[2]");
+  expect_error(pte({"run", file, "--input", wrong}), kBad,
+               "expects float32[1,1,750], got float32[2]");
   ASSERT_TRUE(write_npy(wrong, *Tensor::zeros(DType::kInt64, {1, 1, 750})));
   expect_error(pte({"run", file, "--input", wrong}), kBad, "got int64[1,1,750]");
-  expect_error(pte({"export", kModel, "--input-shapes", "1,3,224,224", "-o", path("x.pte")}), kUsage, "deep_epi_cnn");
+  expect_error(pte({"export", kModel, "--input-shapes", "1,3,224,224", "-o", path("x.pte")}),
+               kUsage, "deep_epi_cnn");
   EXPECT_FALSE(fs::exists(path("x.pte")));
 }
 
 TEST_F(CliTest, RawInputsMustFit) {
   const std::string file = exported("portable");
   ASSERT_TRUE(write_file(path("short.bin"), "abcd"));
-  expect_error(pte({"run", file, "--input", path("short.bin")}), kUsage, "4 bytes, float32[1,1,750] needs 3000");
+  expect_error(pte({"run", file, "--input", path("short.bin")}), kUsage,
+               "4 bytes, float32[1,1,750] needs 3000");
   ASSERT_TRUE(write_file(path("zeros.bin"), std::string(3000, '\0')));
-  const Outcome outcome = pte({"run", file, "--input", path("zeros.bin"), "--format", "raw", "--output-dir", path("r")});
+  const Outcome outcome = pte(
+      {"run", file, "--input", path("zeros.bin"), "--format", "raw", "--output-dir", path("r")});
   EXPECT_EQ(outcome.code, kFine) << outcome.err;
   EXPECT_EQ(fs::file_size(path("r/out0.bin")), 8U);
 }
@@ -223,15 +239,19 @@ TEST_F(CliTest, WrongFormatsAreNamed) {
 
 TEST_F(CliTest, APickleThatAsksToRunCodeIsRefused) {
   for (const char* name : {"os_system_zip.pth", "os_system_legacy.pth", "os_system.pkl"}) {
-    expect_error(pte({"export", kGolden + "checkpoint/" + name, "-o", path("x.pte")}), kBad, "system");
+    expect_error(pte({"export", kGolden + "checkpoint/" + name, "-o", path("x.pte")}), kBad,
+                 "system");
   }
   EXPECT_EQ(file_count(), 0U);
 }
 
 TEST_F(CliTest, AnUnknownCheckpointListsWhatIsMissing) {
-  expect_error(pte({"export", kModel, "--model", "mobilenet_v3_small", "-o", path("x.pte")}), kBad, "features.0.0.weight");
-  expect_error(pte({"export", kModel, "--model", "frobnicate", "-o", path("x.pte")}), kUsage, "frobnicate");
-  expect_error(pte({"export", kGolden + "checkpoint/mixed_zip.pth", "-o", path("x.pte")}), kBad, "mixed_zip.pth");
+  expect_error(pte({"export", kModel, "--model", "mobilenet_v3_small", "-o", path("x.pte")}), kBad,
+               "features.0.0.weight");
+  expect_error(pte({"export", kModel, "--model", "frobnicate", "-o", path("x.pte")}), kUsage,
+               "frobnicate");
+  expect_error(pte({"export", kGolden + "checkpoint/mixed_zip.pth", "-o", path("x.pte")}), kBad,
+               "mixed_zip.pth");
   EXPECT_EQ(file_count(), 0U);
 }
 
@@ -252,7 +272,8 @@ TEST_F(CliTest, AFullDiskLeavesNoFile) {
 TEST_F(CliTest, ClassifyNeedsToKnowHowToPrepareAPicture) {
   const std::string picture = kGolden + "vision/420.jpg";
   expect_error(pte({"classify", exported("portable"), picture}), kUsage, "--preset");
-  expect_error(pte({"classify", kProgram, picture, "--preset", "frobnicate"}), kUsage, "frobnicate");
+  expect_error(pte({"classify", kProgram, picture, "--preset", "frobnicate"}), kUsage,
+               "frobnicate");
 }
 
 TEST_F(CliTest, ListsOperatorsArchitecturesAndCompletions) {

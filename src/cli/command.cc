@@ -8,7 +8,8 @@
 
 namespace pte::cli {
 
-CLI::App* Commands::add(const std::string& name, const std::string& description, const std::string& example) {
+CLI::App* Commands::add(const std::string& name, const std::string& description,
+                        const std::string& example) {
   CLI::App* command = app_.add_subcommand(name, description);
   command->footer("\nExample:\n  " + example);
   command->add_flag("--json", context_.json, "Print one JSON object instead of text");
@@ -32,7 +33,8 @@ namespace {
 
 int report(const Error& error, const Context& context) {
   if (context.json) {
-    nlohmann::json object = {{"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
+    nlohmann::json object = {
+        {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
     if (!error.hint.empty()) object["error"]["hint"] = error.hint;
     print_json(object);
   }
@@ -46,7 +48,9 @@ int run(int argc, const char* const* argv) {
   CLI::App app("pte: make, run and look inside ExecuTorch programs", "pte");
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", "pte " PTE_VERSION);
-  app.footer("\nExample:\n  pte export efficientnet-lite0.pth --backends xnnpack\n\n`pte COMMAND --help` says more.");
+  app.footer(
+      "\nExample:\n  pte export efficientnet-lite0.pth --backends xnnpack\n\n`pte COMMAND --help` "
+      "says more.");
   Commands commands(app);
   add_export(commands);
   add_run(commands);
@@ -74,7 +78,8 @@ int run(int argc, const char* const* argv) {
     }
     const auto chosen = app.get_subcommands();
     const std::string command = chosen.empty() ? "pte" : "pte " + chosen.front()->get_name();
-    print_error(invalid_argument("{}", error.what()).with_hint(fmt::format("`{} --help` shows how", command)));
+    print_error(invalid_argument("{}", error.what())
+                    .with_hint(fmt::format("`{} --help` shows how", command)));
     return kUsage;
   } catch (const std::bad_alloc&) {
     return report(make_error(Code::kResourceLimit, "out of memory"), commands.context());

@@ -29,7 +29,8 @@ class Commands {
   explicit Commands(CLI::App& app) : app_(app) {}
 
   // A subcommand with the shared flags (--json, -q) and its example shown under --help.
-  CLI::App* add(const std::string& name, const std::string& description, const std::string& example);
+  CLI::App* add(const std::string& name, const std::string& description,
+                const std::string& example);
   void set_body(CLI::App* command, Body body);
   const Context& context() const { return context_; }
   const CLI::App& app() const { return app_; }

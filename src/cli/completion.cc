@@ -32,7 +32,8 @@ std::string bash(const CLI::App& app) {
       "  case ${{COMP_WORDS[1]}} in\n",
       command_names(app).substr(1));
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    text += fmt::format("    {}) options=\"{}\" ;;\n", command->get_name(), long_options(*command).substr(1));
+    text += fmt::format("    {}) options=\"{}\" ;;\n", command->get_name(),
+                        long_options(*command).substr(1));
   }
   return text +
          "  esac\n"
@@ -42,12 +43,15 @@ std::string bash(const CLI::App& app) {
 }
 
 std::string fish(const CLI::App& app) {
-  std::string text = "complete -c pte -f -n __fish_use_subcommand -a '" + command_names(app).substr(1) + "'\n";
+  std::string text =
+      "complete -c pte -f -n __fish_use_subcommand -a '" + command_names(app).substr(1) + "'\n";
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    text += fmt::format("complete -c pte -F -n '__fish_seen_subcommand_from {}'\n", command->get_name());
+    text += fmt::format("complete -c pte -F -n '__fish_seen_subcommand_from {}'\n",
+                        command->get_name());
     for (const CLI::Option* option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) {
-        text += fmt::format("complete -c pte -n '__fish_seen_subcommand_from {}' -l {}\n", command->get_name(), name);
+        text += fmt::format("complete -c pte -n '__fish_seen_subcommand_from {}' -l {}\n",
+                            command->get_name(), name);
       }
     }
   }
@@ -74,7 +78,8 @@ void add_completion(Commands& commands) {
   command->add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  commands.set_body(command, [&commands, shell] { return print_completion(commands.app(), *shell); });
+  commands.set_body(command,
+                    [&commands, shell] { return print_completion(commands.app(), *shell); });
 }
 
 }  // namespace pte::cli

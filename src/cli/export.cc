@@ -41,7 +41,8 @@ Status check_flags(const Flags& flags) {
     return invalid_argument("--output and --output-dir exclude each other");
   }
   if (!flags.output.empty() && flags.backends.size() > 1) {
-    return invalid_argument("--output names one file, but {} backends were asked for", flags.backends.size())
+    return invalid_argument("--output names one file, but {} backends were asked for",
+                            flags.backends.size())
         .with_hint("use --output-dir, which names each file after its backend");
   }
   if (!flags.preset.empty() && !vision::preset(flags.preset)) {
@@ -57,7 +58,8 @@ std::string output_path(const Flags& flags, const std::string& name, const std::
 }
 
 // What the file will say about itself: the architecture's own facts, then what the flags add.
-Result<std::optional<vision::Metadata>> describe_model(const Flags& flags, const LoadedModel& model) {
+Result<std::optional<vision::Metadata>> describe_model(const Flags& flags,
+                                                       const LoadedModel& model) {
   std::optional<vision::Metadata> metadata = model.metadata;
   if (flags.preset.empty() && flags.labels.empty()) return metadata;
   if (!metadata) {
@@ -72,7 +74,8 @@ Result<std::optional<vision::Metadata>> describe_model(const Flags& flags, const
 }
 
 Result<Exported> export_one(const Flags& flags, const Context& context, const LoadedModel& model,
-                            const std::optional<vision::Metadata>& metadata, const std::string& backend) {
+                            const std::optional<vision::Metadata>& metadata,
+                            const std::string& backend) {
   Stopwatch watch;
   lowering::Options options;
   options.backend = backend;
@@ -93,8 +96,8 @@ Result<Exported> export_one(const Flags& flags, const Context& context, const Lo
   out.milliseconds = watch.milliseconds();
   if (context.verbose) {
     for (const passes::Timing& timing : out.lowered.timings) {
-      print_note(fmt::format("  {}  {:6.2f} ms  {} changes", pad_right(timing.pass, 24), timing.milliseconds,
-                             timing.changes));
+      print_note(fmt::format("  {}  {:6.2f} ms  {} changes", pad_right(timing.pass, 24),
+                             timing.milliseconds, timing.changes));
     }
   }
   return out;
@@ -117,7 +120,8 @@ void print_outside(const Exported& file) {
 }
 
 void print_row(std::string_view label, const std::string& text, double milliseconds) {
-  print("  {}  {}{}\n", pad_right(label, 11), pad_right(text, 56), pad_left(human_time(milliseconds), 8));
+  print("  {}  {}{}\n", pad_right(label, 11), pad_right(text, 56),
+        pad_left(human_time(milliseconds), 8));
 }
 
 void print_backend(const Exported& file) {
@@ -152,7 +156,9 @@ Result<int> run_export(const Flags& flags, const Context& context) {
   if (!flags.output_dir.empty()) {
     std::error_code error;
     fs::create_directories(flags.output_dir, error);
-    if (error) return make_error(Code::kIo, "{}: cannot create the folder: {}", flags.output_dir, error.message());
+    if (error)
+      return make_error(Code::kIo, "{}: cannot create the folder: {}", flags.output_dir,
+                        error.message());
   }
   for (Exported& file : files) {
     Stopwatch watch;
@@ -193,7 +199,8 @@ Result<int> run_export(const Flags& flags, const Context& context) {
   for (const ir::Value* input : graph.inputs()) {
     inputs += (inputs.empty() ? "input " : ", ") + ir::to_string(input->type());
   }
-  print_row(model.recognised ? "recognised" : "model", fmt::format("{}  {}", pad_right(model.name, 27), inputs), load_time);
+  print_row(model.recognised ? "recognised" : "model",
+            fmt::format("{}  {}", pad_right(model.name, 27), inputs), load_time);
   for (const Exported& file : files) print_backend(file);
   std::string paths;
   for (const Exported& file : files) paths += "  " + file.path;
@@ -208,15 +215,21 @@ void add_export(Commands& commands) {
       "export", "Compile a model (.pt2 or checkpoint) to .pte files",
       "pte export efficientnet-lite0.pth --backends xnnpack portable --output-dir models");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "A .pt2 archive or a torch.save checkpoint")->required();
-  command->add_option("--model", flags->architecture, "The architecture (see `pte zoo`); default: from the keys");
-  command->add_option("--input-shapes", flags->input_shapes, "Sizes of the inputs, as \"1,3,224,224;1,100\"");
-  command->add_option("--backends", flags->backends, "portable, xnnpack; one file each")->capture_default_str();
+  command->add_option("MODEL", flags->model, "A .pt2 archive or a torch.save checkpoint")
+      ->required();
+  command->add_option("--model", flags->architecture,
+                      "The architecture (see `pte zoo`); default: from the keys");
+  command->add_option("--input-shapes", flags->input_shapes,
+                      "Sizes of the inputs, as \"1,3,224,224;1,100\"");
+  command->add_option("--backends", flags->backends, "portable, xnnpack; one file each")
+      ->capture_default_str();
   command->add_option("-o,--output", flags->output, "The file to write (one backend)");
   command->add_option("--output-dir", flags->output_dir, "Folder for <model>_<backend>.pte");
-  command->add_option("--preset", flags->preset, "Preprocessing to store in the file: imagenet, efficientnet_lite, squash");
+  command->add_option("--preset", flags->preset,
+                      "Preprocessing to store in the file: imagenet, efficientnet_lite, squash");
   command->add_option("--labels", flags->labels, "Class names to store in the file, one a line");
-  command->add_option("--dump-ir-after", flags->dump_after, "Print the graph after this pass (or 'all') to stderr");
+  command->add_option("--dump-ir-after", flags->dump_after,
+                      "Print the graph after this pass (or 'all') to stderr");
   command->add_option("--disable-pass", flags->disable, "Leave a pass out");
   commands.set_body(command, [&commands, flags] { return run_export(*flags, commands.context()); });
 }

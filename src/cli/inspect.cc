@@ -22,8 +22,9 @@ std::string tensor_text(const TensorValue& tensor) {
 
 std::string value_text(const program::Value& value) {
   if (const auto* tensor = std::get_if<TensorValue>(&value)) return tensor_text(*tensor);
-  static constexpr std::string_view kKinds[] = {"none", "int",      "bool",        "float", "tensor",    "string",
-                                                "ints", "floats",   "bools",       "tensors", "optional tensors"};
+  static constexpr std::string_view kKinds[] = {
+      "none", "int",    "bool",  "float",   "tensor",          "string",
+      "ints", "floats", "bools", "tensors", "optional tensors"};
   return std::string(kKinds[value.index()]);
 }
 
@@ -44,7 +45,8 @@ using Counts = std::vector<std::pair<std::string, int>>;
 
 Counts sorted_counts(const std::map<std::string, int>& counts) {
   Counts rows(counts.begin(), counts.end());
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   return rows;
 }
 
@@ -63,15 +65,18 @@ Counts kernel_counts(const Method& method) {
 // Node kinds inside an XNNPACK payload; nothing for other backends or payloads that do not parse.
 std::optional<Counts> payload_counts(const Program& program, const program::Delegate& delegate) {
   if (delegate.id != xnnpack::kBackendId) return std::nullopt;
-  const auto graph = xnnpack::decode(delegate.payload.bytes, delegate.payload.owner, [&](std::string_view key) -> Result<Tensor> {
-    const program::Blob* blob = program.find_named_data(key);
-    if (blob == nullptr) return make_error(Code::kNotFound, "named data '{}' is not in the file", key);
-    const auto size = static_cast<int64_t>(blob->bytes.size());
-    return Tensor::view(DType::kUInt8, {size}, {1}, blob->bytes.data(), blob->owner);
-  });
+  const auto graph = xnnpack::decode(
+      delegate.payload.bytes, delegate.payload.owner, [&](std::string_view key) -> Result<Tensor> {
+        const program::Blob* blob = program.find_named_data(key);
+        if (blob == nullptr)
+          return make_error(Code::kNotFound, "named data '{}' is not in the file", key);
+        const auto size = static_cast<int64_t>(blob->bytes.size());
+        return Tensor::view(DType::kUInt8, {size}, {1}, blob->bytes.data(), blob->owner);
+      });
   if (!graph) return std::nullopt;
   std::map<std::string, int> counts;
-  for (const xnnpack::XnnNode& node : graph->nodes) ++counts[std::string(xnnpack::node_name(node.kind))];
+  for (const xnnpack::XnnNode& node : graph->nodes)
+    ++counts[std::string(xnnpack::node_name(node.kind))];
   return sorted_counts(counts);
 }
 
@@ -81,8 +86,10 @@ std::vector<uint64_t> memory_over_time(const Method& method) {
   for (const program::Chain& chain : method.chains) {
     for (const program::Instruction& instruction : chain.instructions) {
       auto& indices = touched.emplace_back();
-      if (const auto* kernel = std::get_if<program::KernelCall>(&instruction)) indices = kernel->args;
-      if (const auto* delegate = std::get_if<program::DelegateCall>(&instruction)) indices = delegate->args;
+      if (const auto* kernel = std::get_if<program::KernelCall>(&instruction))
+        indices = kernel->args;
+      if (const auto* delegate = std::get_if<program::DelegateCall>(&instruction))
+        indices = delegate->args;
     }
   }
   struct Life {
@@ -102,7 +109,8 @@ std::vector<uint64_t> memory_over_time(const Method& method) {
   for (size_t i = 0; i < touched.size(); ++i) {
     for (const int32_t index : touched[i]) touch(index, i);
   }
-  for (const int32_t output : method.outputs) touch(output, touched.empty() ? 0 : touched.size() - 1);
+  for (const int32_t output : method.outputs)
+    touch(output, touched.empty() ? 0 : touched.size() - 1);
   std::vector<uint64_t> live(touched.size(), 0);
   for (const auto& [index, life] : lives) {
     for (size_t i = life.first; i <= life.last && i < live.size(); ++i) live[i] += life.bytes;
@@ -157,8 +165,10 @@ nlohmann::json method_json(const Program& program, const Method& method) {
                            {"operators", counts_json(kernel_counts(method))},
                            {"arena_sizes", method.arena_sizes},
                            {"values", method.values.size()}};
-  for (const int32_t i : method.inputs) object["inputs"].push_back(value_json(method.values[static_cast<size_t>(i)]));
-  for (const int32_t i : method.outputs) object["outputs"].push_back(value_json(method.values[static_cast<size_t>(i)]));
+  for (const int32_t i : method.inputs)
+    object["inputs"].push_back(value_json(method.values[static_cast<size_t>(i)]));
+  for (const int32_t i : method.outputs)
+    object["outputs"].push_back(value_json(method.values[static_cast<size_t>(i)]));
   size_t instructions = 0;
   for (const program::Chain& chain : method.chains) instructions += chain.instructions.size();
   object["instructions"] = instructions;
@@ -179,7 +189,8 @@ std::string chart(const std::vector<uint64_t>& values, size_t width) {
   std::string text;
   for (size_t c = 0; c < columns; ++c) {
     uint64_t high = 0;
-    for (size_t i = c * values.size() / columns; i < (c + 1) * values.size() / columns; ++i) high = std::max(high, values[i]);
+    for (size_t i = c * values.size() / columns; i < (c + 1) * values.size() / columns; ++i)
+      high = std::max(high, values[i]);
     text += kBars[high == 0 ? 0 : (high * 8 - 1) / top];
   }
   return text;
@@ -192,8 +203,8 @@ void print_method(const Program& program, const Method& method) {
     const auto counts = payload_counts(program, delegate);
     int nodes = 0;
     for (const auto& [kind, count] : counts.value_or(Counts{})) nodes += count;
-    print("  {}{}  {}  {}\n", pad_right(i == 0 ? "delegates" : "", 12), delegate.id, human_bytes(delegate.payload.bytes.size()),
-          counts ? fmt::format("{} nodes", nodes) : "");
+    print("  {}{}  {}  {}\n", pad_right(i == 0 ? "delegates" : "", 12), delegate.id,
+          human_bytes(delegate.payload.bytes.size()), counts ? fmt::format("{} nodes", nodes) : "");
     if (counts) print("  {}{}\n", pad_right("", 12), dim(counts_text(*counts, 64)));
   }
   const Counts kernels = kernel_counts(method);
@@ -209,30 +220,35 @@ Result<int> inspect(const Context& context, const std::string& path) {
   PTE_TRY(const MappedFile file, MappedFile::open(path));
   PTE_TRY(const Program program, program::read_program(file));
   if (context.json) {
-    nlohmann::json object = {{"file", path},
-                             {"bytes", file.bytes().size()},
-                             {"constants", {{"count", program.constants.size() - 1}, {"bytes", total_bytes(program.constants)}}},
-                             {"methods", nlohmann::json::array()},
-                             {"named_data", nlohmann::json::array()}};
-    for (const Method& method : program.methods) object["methods"].push_back(method_json(program, method));
+    nlohmann::json object = {
+        {"file", path},
+        {"bytes", file.bytes().size()},
+        {"constants",
+         {{"count", program.constants.size() - 1}, {"bytes", total_bytes(program.constants)}}},
+        {"methods", nlohmann::json::array()},
+        {"named_data", nlohmann::json::array()}};
+    for (const Method& method : program.methods)
+      object["methods"].push_back(method_json(program, method));
     for (const program::NamedData& data : program.named_data) {
       object["named_data"].push_back({{"key", data.key}, {"bytes", data.data.bytes.size()}});
     }
     print_json(object);
     return kFine;
   }
-  print("{}   {}   ExecuTorch program, {} method{}\n", path, human_bytes(file.bytes().size()), program.methods.size(),
-        program.methods.size() == 1 ? "" : "s");
+  print("{}   {}   ExecuTorch program, {} method{}\n", path, human_bytes(file.bytes().size()),
+        program.methods.size(), program.methods.size() == 1 ? "" : "s");
   for (const Method& method : program.methods) print_method(program, method);
-  print("{}{} in {} constants, {} in {} named blobs\n", pad_right("data", 14), human_bytes(total_bytes(program.constants)),
-        program.constants.size() - 1, human_bytes(named_bytes(program)), program.named_data.size());
+  print("{}{} in {} constants, {} in {} named blobs\n", pad_right("data", 14),
+        human_bytes(total_bytes(program.constants)), program.constants.size() - 1,
+        human_bytes(named_bytes(program)), program.named_data.size());
   return kFine;
 }
 
 }  // namespace
 
 void add_inspect(Commands& commands) {
-  CLI::App* command = commands.add("inspect", "Show what is in a .pte file", "pte inspect model_xnnpack.pte --json");
+  CLI::App* command = commands.add("inspect", "Show what is in a .pte file",
+                                   "pte inspect model_xnnpack.pte --json");
   auto file = std::make_shared<std::string>();
   command->add_option("FILE", *file, "A program")->required();
   commands.set_body(command, [&commands, file] { return inspect(commands.context(), *file); });

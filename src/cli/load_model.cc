@@ -3,8 +3,8 @@
 #include <charconv>
 #include <filesystem>
 
-#include "cli/output.h"
 #include "base/zip.h"
+#include "cli/output.h"
 #include "importers/checkpoint/checkpoint.h"
 #include "importers/torch_export/torch_export.h"
 #include "lowering/lower.h"
@@ -35,7 +35,8 @@ std::string plural(size_t count, std::string_view noun) {
 std::string stem_of(const std::string& path) { return fs::path(path).stem().string(); }
 
 // What a zoo model's file says about itself.
-std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architecture, const ir::Module& module) {
+std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architecture,
+                                            const ir::Module& module) {
   if (architecture.preprocessing.empty()) return std::nullopt;
   vision::Metadata metadata;
   metadata.model = architecture.name;
@@ -72,19 +73,22 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
   }
   PTE_TRY(model.module, zoo::build(*architecture, checkpoint.state, build).at(file.path()));
   model.name = architecture->name;
-  model.format = fmt::format("{}, {}, {} parameters", checkpoint.format, plural(checkpoint.state.size(), "tensor"),
-                             human_count(checkpoint.parameters));
+  model.format =
+      fmt::format("{}, {}, {} parameters", checkpoint.format,
+                  plural(checkpoint.state.size(), "tensor"), human_count(checkpoint.parameters));
   model.metadata = metadata_of(*architecture, model.module);
   return model;
 }
 
 Result<LoadedModel> load_pt2_model(const MappedFile& file, const LoadOptions& options) {
   if (!options.architecture.empty()) {
-    return invalid_argument("{}: --model is for checkpoints; a .pt2 archive carries its own graph", file.path());
+    return invalid_argument("{}: --model is for checkpoints; a .pt2 archive carries its own graph",
+                            file.path());
   }
   if (!options.shapes.empty()) {
-    return invalid_argument("{}: --input-shapes is for checkpoints; the sizes of a .pt2 archive were fixed at export",
-                            file.path());
+    return invalid_argument(
+        "{}: --input-shapes is for checkpoints; the sizes of a .pt2 archive were fixed at export",
+        file.path());
   }
   LoadedModel model;
   PTE_TRY(model.module, importers::import_pt2(file));
@@ -93,8 +97,9 @@ Result<LoadedModel> load_pt2_model(const MappedFile& file, const LoadOptions& op
   for (const auto& [name, constant] : model.module.constants) {
     if (constant.kind == ir::Constant::Kind::kParameter) parameters += constant.data.numel();
   }
-  model.format = fmt::format("torch.export archive, {}, {} parameters",
-                             plural(model.module.forward().node_count(), "node"), human_count(parameters));
+  model.format =
+      fmt::format("torch.export archive, {}, {} parameters",
+                  plural(model.module.forward().node_count(), "node"), human_count(parameters));
   return model;
 }
 
@@ -133,7 +138,8 @@ Result<std::vector<std::vector<int64_t>>> parse_shapes(const std::string& text) 
     int64_t size = 0;
     const auto [next, error] = std::from_chars(at, end, size);
     if (error != std::errc() || size < 0) {
-      return invalid_argument("--input-shapes '{}': expected a size at column {}", text, at - text.data() + 1)
+      return invalid_argument("--input-shapes '{}': expected a size at column {}", text,
+                              at - text.data() + 1)
           .with_hint("write sizes with commas, inputs with semicolons: \"1,3,224,224;1,100\"");
     }
     current.push_back(size);
@@ -147,7 +153,8 @@ Result<std::vector<std::vector<int64_t>>> parse_shapes(const std::string& text) 
     current.clear();
     if (at == end) return shapes;
     if (*at != ';') {
-      return invalid_argument("--input-shapes '{}': expected ',' or ';' at column {}", text, at - text.data() + 1);
+      return invalid_argument("--input-shapes '{}': expected ',' or ';' at column {}", text,
+                              at - text.data() + 1);
     }
     ++at;
   }

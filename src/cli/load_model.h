@@ -13,8 +13,8 @@
 namespace pte::cli {
 
 struct LoadOptions {
-  std::string architecture;                    // --model; empty: recognised from the keys
-  std::vector<std::vector<int64_t>> shapes;    // --input-shapes; empty: the model's own
+  std::string architecture;                  // --model; empty: recognised from the keys
+  std::vector<std::vector<int64_t>> shapes;  // --input-shapes; empty: the model's own
 };
 
 struct LoadedModel {

@@ -1,9 +1,9 @@
 // `pte ops`: the operators that this build knows, from schema/ops.def.
+#include "schema/ops.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "ir/infer.h"
 #include "kernels/kernel.h"
-#include "schema/ops.h"
 
 namespace pte::cli {
 namespace {
@@ -19,14 +19,16 @@ Result<int> list_ops(const Context& context, const std::string& filter) {
     ++shown;
     with_kernel += kernel ? 1 : 0;
     if (context.json) {
-      rows.push_back({{"name", op.full_name()},
-                      {"program", op.out_name.empty() ? nlohmann::json() : nlohmann::json(op.out_name)},
-                      {"kernel", kernel},
-                      {"shape_inference", shapes}});
+      rows.push_back(
+          {{"name", op.full_name()},
+           {"program", op.out_name.empty() ? nlohmann::json() : nlohmann::json(op.out_name)},
+           {"kernel", kernel},
+           {"shape_inference", shapes}});
       continue;
     }
     print("{}  {}\n", pad_right(op.full_name(), 46),
-          op.emittable() ? (kernel ? op.out_name : op.out_name + "  (no kernel)") : "rewritten before emission");
+          op.emittable() ? (kernel ? op.out_name : op.out_name + "  (no kernel)")
+                         : "rewritten before emission");
   }
   if (context.json) {
     print_json({{"operators", std::move(rows)}, {"count", shown}, {"with_kernel", with_kernel}});
@@ -40,7 +42,8 @@ Result<int> list_ops(const Context& context, const std::string& filter) {
 }  // namespace
 
 void add_ops(Commands& commands) {
-  CLI::App* command = commands.add("ops", "List the operators that this build knows", "pte ops pool --json");
+  CLI::App* command =
+      commands.add("ops", "List the operators that this build knows", "pte ops pool --json");
   auto filter = std::make_shared<std::string>();
   command->add_option("FILTER", *filter, "Only names that contain this");
   commands.set_body(command, [&commands, filter] { return list_ops(commands.context(), *filter); });

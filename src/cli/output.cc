@@ -29,7 +29,8 @@ void print_json(const nlohmann::json& object) {
 
 void print_error(const Error& error) {
   const bool colour = stderr_is_terminal();
-  fmt::print(stderr, "{}error:{} {}\n", colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "", error.message);
+  fmt::print(stderr, "{}error:{} {}\n", colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "",
+             error.message);
   if (!error.hint.empty()) fmt::print(stderr, "hint: {}\n", error.hint);
 }
 

@@ -27,7 +27,8 @@ struct Flags {
 };
 
 const program::TensorValue* tensor_input(const program::Method& method, size_t index) {
-  return std::get_if<program::TensorValue>(&method.values[static_cast<size_t>(method.inputs[index])]);
+  return std::get_if<program::TensorValue>(
+      &method.values[static_cast<size_t>(method.inputs[index])]);
 }
 
 // Raw files carry no shape: they must hold exactly what the program expects.
@@ -36,7 +37,9 @@ Result<Tensor> read_raw(const std::string& path, const program::TensorValue& exp
   if (file.bytes().size() != expected.nbytes()) {
     return invalid_argument("{}: {} bytes, {} needs {}", path, file.bytes().size(),
                             describe(expected.dtype, expected.sizes), expected.nbytes())
-        .with_hint("a raw file holds the elements alone; an .npy file may have any size the program takes");
+        .with_hint(
+            "a raw file holds the elements alone; an .npy file may have any size the program "
+            "takes");
   }
   PTE_TRY(Tensor tensor, Tensor::zeros(expected.dtype, expected.sizes));
   std::copy(file.bytes().begin(), file.bytes().end(), tensor.mutable_data());
@@ -55,7 +58,8 @@ Result<Tensor> random_tensor(const program::TensorValue& expected, std::mt19937_
       } else if constexpr (std::is_integral_v<T>) {
         data[i] = static_cast<T>(random() % 10);
       } else {
-        data[i] = T(static_cast<float>(std::sqrt(-2 * std::log(uniform())) * std::cos(2 * M_PI * uniform())));
+        data[i] = T(static_cast<float>(std::sqrt(-2 * std::log(uniform())) *
+                                       std::cos(2 * M_PI * uniform())));
       }
     }
   });
@@ -64,11 +68,12 @@ Result<Tensor> random_tensor(const program::TensorValue& expected, std::mt19937_
 }
 
 Result<std::vector<EValue>> gather_inputs(const Flags& flags, const program::Method& method) {
-  if (flags.random && !flags.inputs.empty()) return invalid_argument("--random and --input exclude each other");
+  if (flags.random && !flags.inputs.empty())
+    return invalid_argument("--random and --input exclude each other");
   const size_t count = method.inputs.size();
   if (!flags.random && flags.inputs.size() != count) {
-    return invalid_argument("{}: method '{}' takes {} input{}, {} given", flags.file, method.name, count,
-                            count == 1 ? "" : "s", flags.inputs.size())
+    return invalid_argument("{}: method '{}' takes {} input{}, {} given", flags.file, method.name,
+                            count, count == 1 ? "" : "s", flags.inputs.size())
         .with_hint("give each with --input FILE, or try --random 0");
   }
   std::mt19937_64 random(flags.random.value_or(0));
@@ -76,7 +81,8 @@ Result<std::vector<EValue>> gather_inputs(const Flags& flags, const program::Met
   for (size_t i = 0; i < count; ++i) {
     const program::TensorValue* expected = tensor_input(method, i);
     if (expected == nullptr) {
-      return unsupported("{}: input {} of '{}' is not a tensor; `pte run` gives tensors only", flags.file, i, method.name);
+      return unsupported("{}: input {} of '{}' is not a tensor; `pte run` gives tensors only",
+                         flags.file, i, method.name);
     }
     if (flags.random) {
       PTE_TRY(Tensor tensor, random_tensor(*expected, random));
@@ -147,7 +153,8 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   PTE_TRY(const auto session, runtime::Method::load(program, flags.method, options).at(flags.file));
   const double load_time = load_watch.milliseconds();
   for (size_t i = 0; i < inputs.size(); ++i) {
-    PTE_CHECK(session->set_input(i, std::move(inputs[i])).at(flags.random ? flags.file : flags.inputs[i]));
+    PTE_CHECK(session->set_input(i, std::move(inputs[i]))
+                  .at(flags.random ? flags.file : flags.inputs[i]));
   }
   Stopwatch run_watch;
   PTE_CHECK(session->execute().at(flags.file));
@@ -156,7 +163,9 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   if (!flags.output_dir.empty()) {
     std::error_code error;
     fs::create_directories(flags.output_dir, error);
-    if (error) return make_error(Code::kIo, "{}: cannot create the folder: {}", flags.output_dir, error.message());
+    if (error)
+      return make_error(Code::kIo, "{}: cannot create the folder: {}", flags.output_dir,
+                        error.message());
   }
   nlohmann::json rows = nlohmann::json::array();
   for (size_t i = 0; i < method->outputs.size(); ++i) {
@@ -173,7 +182,9 @@ Result<int> run_program(const Flags& flags, const Context& context) {
     row["shape"] = tensor->sizes();
     std::string path;
     if (!flags.output_dir.empty()) {
-      path = (fs::path(flags.output_dir) / fmt::format("out{}.{}", i, flags.format == "npy" ? "npy" : "bin")).string();
+      path = (fs::path(flags.output_dir) /
+              fmt::format("out{}.{}", i, flags.format == "npy" ? "npy" : "bin"))
+                 .string();
       PTE_CHECK(write_output(flags, path, *tensor));
       row["file"] = path;
     }
@@ -190,7 +201,8 @@ Result<int> run_program(const Flags& flags, const Context& context) {
                 {"outputs", std::move(rows)},
                 {"milliseconds", {{"load", load_time}, {"run", run_time}}}});
   } else if (!context.quiet) {
-    print("{}\n", dim(fmt::format("load {}, run {} (reference interpreter)", human_time(load_time), human_time(run_time))));
+    print("{}\n", dim(fmt::format("load {}, run {} (reference interpreter)", human_time(load_time),
+                                  human_time(run_time))));
   }
   return kFine;
 }
@@ -198,9 +210,11 @@ Result<int> run_program(const Flags& flags, const Context& context) {
 }  // namespace
 
 void add_run(Commands& commands) {
-  CLI::App* command = commands.add("run", "Run a program on .npy or raw inputs", "pte run model.pte --input x.npy --output-dir results");
+  CLI::App* command = commands.add("run", "Run a program on .npy or raw inputs",
+                                   "pte run model.pte --input x.npy --output-dir results");
   auto flags = std::make_shared<Flags>();
-  command->add_option("FILE", flags->file, "A .pte, or any model that `pte export` takes")->required();
+  command->add_option("FILE", flags->file, "A .pte, or any model that `pte export` takes")
+      ->required();
   command->add_option("--input", flags->inputs, "An input, once for each: .npy, or raw elements")
       ->allow_extra_args(false);
   command->add_option("--random", flags->random, "Seeded random inputs instead");
@@ -211,8 +225,10 @@ void add_run(Commands& commands) {
   command->add_option("--method", flags->method, "The method to run")->capture_default_str();
   command->add_option("--model", flags->architecture, "The architecture of a checkpoint");
   command->add_option("--input-shapes", flags->input_shapes, "Input sizes of a checkpoint's model");
-  command->add_option("--threads", flags->threads, "Threads; 0 = one per core")->capture_default_str();
-  commands.set_body(command, [&commands, flags] { return run_program(*flags, commands.context()); });
+  command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
+      ->capture_default_str();
+  commands.set_body(command,
+                    [&commands, flags] { return run_program(*flags, commands.context()); });
 }
 
 }  // namespace pte::cli

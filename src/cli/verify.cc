@@ -1,8 +1,8 @@
 // `pte verify`: whether files keep the format's rules.
+#include "program/verify.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "program/reader.h"
-#include "program/verify.h"
 
 namespace pte::cli {
 namespace {
@@ -49,7 +49,8 @@ Result<int> verify_files(const Context& context, const std::vector<std::string>&
     } else if (!context.quiet) {
       print("{}  {}\n", green("✓"), path);
     }
-    for (const auto& finding : result.findings) print("   {}: {}\n", finding.where, finding.message);
+    for (const auto& finding : result.findings)
+      print("   {}: {}\n", finding.where, finding.message);
   }
   if (context.json) print_json({{"files", std::move(rows)}, {"valid", good}});
   return good ? kFine : kBad;
@@ -58,10 +59,12 @@ Result<int> verify_files(const Context& context, const std::vector<std::string>&
 }  // namespace
 
 void add_verify(Commands& commands) {
-  CLI::App* command = commands.add("verify", "Check that .pte files are well formed", "pte verify model.pte");
+  CLI::App* command =
+      commands.add("verify", "Check that .pte files are well formed", "pte verify model.pte");
   auto files = std::make_shared<std::vector<std::string>>();
   command->add_option("FILE", *files, "Program files")->required();
-  commands.set_body(command, [&commands, files] { return verify_files(commands.context(), *files); });
+  commands.set_body(command,
+                    [&commands, files] { return verify_files(commands.context(), *files); });
 }
 
 }  // namespace pte::cli

@@ -1,7 +1,7 @@
 // `pte zoo`: the architectures that a checkpoint can be rebuilt into.
+#include "zoo/zoo.h"
 #include "cli/command.h"
 #include "cli/output.h"
-#include "zoo/zoo.h"
 
 namespace pte::cli {
 namespace {
@@ -33,7 +33,8 @@ Result<int> list_zoo(const Context& context) {
 }  // namespace
 
 void add_zoo(Commands& commands) {
-  CLI::App* command = commands.add("zoo", "List the architectures that checkpoints can be rebuilt into", "pte zoo --json");
+  CLI::App* command = commands.add(
+      "zoo", "List the architectures that checkpoints can be rebuilt into", "pte zoo --json");
   commands.set_body(command, [&commands] { return list_zoo(commands.context()); });
 }
 

@@ -53,8 +53,7 @@ FileKind sniff(const MappedFile& file) {
   if (text.empty()) return FileKind::kEmpty;
   if (ZipArchive::looks_like_zip(file.bytes())) return sniff_zip(file);
   if (text.starts_with("\x80"sv) && text.size() > 2 && text[1] <= 5) {
-    return text.substr(2).starts_with(kTorchMagic) ? FileKind::kTorchSaveLegacy
-                                                   : FileKind::kPickle;
+    return text.substr(2).starts_with(kTorchMagic) ? FileKind::kTorchSaveLegacy : FileKind::kPickle;
   }
   if (has_identifier(text, "ET")) return FileKind::kExecuTorchProgram;
   if (has_identifier(text, "FT")) return FileKind::kExecuTorchData;
@@ -64,7 +63,9 @@ FileKind sniff(const MappedFile& file) {
   if (text.starts_with("\x89PNG\r\n"sv)) return FileKind::kPng;
   if (text.starts_with("\x89HDF\r\n"sv)) return FileKind::kHdf5;
   if (text.starts_with("\x93NUMPY"sv)) return FileKind::kNumpy;
-  if (text.starts_with("\x7f" "ELF"sv)) return FileKind::kElf;
+  if (text.starts_with("\x7f"
+                       "ELF"sv))
+    return FileKind::kElf;
   if (text.starts_with("GGUF"sv)) return FileKind::kGguf;
   if (text.starts_with("\x1f\x8b"sv)) return FileKind::kGzip;
   if (text.size() >= 262 && text.substr(257, 5) == "ustar") return FileKind::kTar;
@@ -83,32 +84,58 @@ FileKind sniff(const MappedFile& file) {
 
 std::string_view describe(FileKind kind) {
   switch (kind) {
-    case FileKind::kUnknown: return "of no known format";
-    case FileKind::kEmpty: return "an empty file";
-    case FileKind::kTorchSaveZip: return "a torch.save checkpoint (zip)";
-    case FileKind::kTorchSaveLegacy: return "a torch.save checkpoint (legacy)";
-    case FileKind::kPickle: return "a Python pickle";
-    case FileKind::kTorchScript: return "a TorchScript module";
-    case FileKind::kTorchScriptLite: return "a TorchScript module for the lite interpreter";
-    case FileKind::kTorchExport: return "a torch.export archive (.pt2)";
-    case FileKind::kTorchExportOld: return "a torch.export archive (.pt2 of torch 2.7 or older)";
-    case FileKind::kExecuTorchProgram: return "an ExecuTorch program (.pte)";
-    case FileKind::kExecuTorchData: return "an ExecuTorch data file (.ptd)";
-    case FileKind::kSafetensors: return "a safetensors file";
-    case FileKind::kOnnx: return "an ONNX model";
-    case FileKind::kTfLite: return "a TensorFlow Lite model";
-    case FileKind::kGguf: return "a GGUF file";
-    case FileKind::kHdf5: return "an HDF5 file";
-    case FileKind::kNumpy: return "a NumPy array (.npy)";
-    case FileKind::kNumpyZip: return "an archive of NumPy arrays (.npz)";
-    case FileKind::kZip: return "a zip archive";
-    case FileKind::kGzip: return "a gzip file";
-    case FileKind::kTar: return "a tar archive";
-    case FileKind::kJpeg: return "a JPEG picture";
-    case FileKind::kPng: return "a PNG picture";
-    case FileKind::kElf: return "an ELF binary";
-    case FileKind::kHtml: return "a web page";
-    case FileKind::kGitLfsPointer: return "a Git LFS pointer, not the file that it stands for";
+    case FileKind::kUnknown:
+      return "of no known format";
+    case FileKind::kEmpty:
+      return "an empty file";
+    case FileKind::kTorchSaveZip:
+      return "a torch.save checkpoint (zip)";
+    case FileKind::kTorchSaveLegacy:
+      return "a torch.save checkpoint (legacy)";
+    case FileKind::kPickle:
+      return "a Python pickle";
+    case FileKind::kTorchScript:
+      return "a TorchScript module";
+    case FileKind::kTorchScriptLite:
+      return "a TorchScript module for the lite interpreter";
+    case FileKind::kTorchExport:
+      return "a torch.export archive (.pt2)";
+    case FileKind::kTorchExportOld:
+      return "a torch.export archive (.pt2 of torch 2.7 or older)";
+    case FileKind::kExecuTorchProgram:
+      return "an ExecuTorch program (.pte)";
+    case FileKind::kExecuTorchData:
+      return "an ExecuTorch data file (.ptd)";
+    case FileKind::kSafetensors:
+      return "a safetensors file";
+    case FileKind::kOnnx:
+      return "an ONNX model";
+    case FileKind::kTfLite:
+      return "a TensorFlow Lite model";
+    case FileKind::kGguf:
+      return "a GGUF file";
+    case FileKind::kHdf5:
+      return "an HDF5 file";
+    case FileKind::kNumpy:
+      return "a NumPy array (.npy)";
+    case FileKind::kNumpyZip:
+      return "an archive of NumPy arrays (.npz)";
+    case FileKind::kZip:
+      return "a zip archive";
+    case FileKind::kGzip:
+      return "a gzip file";
+    case FileKind::kTar:
+      return "a tar archive";
+    case FileKind::kJpeg:
+      return "a JPEG picture";
+    case FileKind::kPng:
+      return "a PNG picture";
+    case FileKind::kElf:
+      return "an ELF binary";
+    case FileKind::kHtml:
+      return "a web page";
+    case FileKind::kGitLfsPointer:
+      return "a Git LFS pointer, not the file that it stands for";
   }
   return "of no known format";
 }

@@ -9,22 +9,38 @@ namespace {
 
 std::string_view kind_name(ArgKind kind) {
   switch (kind) {
-    case ArgKind::kTensor: return "a tensor";
-    case ArgKind::kTensorList: return "a list of tensors";
-    case ArgKind::kOptionalTensorList: return "a list of tensors or none";
-    case ArgKind::kScalar: return "a number";
-    case ArgKind::kInt: return "an integer";
-    case ArgKind::kIntList: return "a list of integers";
-    case ArgKind::kFloat: return "a float";
-    case ArgKind::kFloatList: return "a list of floats";
-    case ArgKind::kBool: return "a bool";
-    case ArgKind::kBoolList: return "a list of bools";
-    case ArgKind::kString: return "a string";
-    case ArgKind::kDType: return "a dtype";
-    case ArgKind::kLayout: return "a layout";
-    case ArgKind::kMemoryFormat: return "a memory format";
-    case ArgKind::kDevice: return "a device";
-    case ArgKind::kGraph: return "a graph";
+    case ArgKind::kTensor:
+      return "a tensor";
+    case ArgKind::kTensorList:
+      return "a list of tensors";
+    case ArgKind::kOptionalTensorList:
+      return "a list of tensors or none";
+    case ArgKind::kScalar:
+      return "a number";
+    case ArgKind::kInt:
+      return "an integer";
+    case ArgKind::kIntList:
+      return "a list of integers";
+    case ArgKind::kFloat:
+      return "a float";
+    case ArgKind::kFloatList:
+      return "a list of floats";
+    case ArgKind::kBool:
+      return "a bool";
+    case ArgKind::kBoolList:
+      return "a list of bools";
+    case ArgKind::kString:
+      return "a string";
+    case ArgKind::kDType:
+      return "a dtype";
+    case ArgKind::kLayout:
+      return "a layout";
+    case ArgKind::kMemoryFormat:
+      return "a memory format";
+    case ArgKind::kDevice:
+      return "a device";
+    case ArgKind::kGraph:
+      return "a graph";
   }
   return "?";
 }
@@ -50,24 +66,39 @@ bool is_scalar_value(const Arg& arg) { return arg.value() != nullptr && !arg.val
 
 bool fits(ArgKind kind, const Arg& arg) {
   switch (kind) {
-    case ArgKind::kTensor: return is_tensor(arg);
-    case ArgKind::kTensorList: return all_of_list(arg, is_tensor);
+    case ArgKind::kTensor:
+      return is_tensor(arg);
+    case ArgKind::kTensorList:
+      return all_of_list(arg, is_tensor);
     case ArgKind::kOptionalTensorList:
       return all_of_list(arg, [](const Arg& item) { return item.is_none() || is_tensor(item); });
-    case ArgKind::kScalar: return arg.number().has_value() || arg.value() != nullptr;
-    case ArgKind::kInt: return arg.sym_int().has_value();
-    case ArgKind::kIntList: return all_of_list(arg, [](const Arg& item) { return item.sym_int().has_value(); });
-    case ArgKind::kFloat: return arg.number().has_value() || is_scalar_value(arg);
+    case ArgKind::kScalar:
+      return arg.number().has_value() || arg.value() != nullptr;
+    case ArgKind::kInt:
+      return arg.sym_int().has_value();
+    case ArgKind::kIntList:
+      return all_of_list(arg, [](const Arg& item) { return item.sym_int().has_value(); });
+    case ArgKind::kFloat:
+      return arg.number().has_value() || is_scalar_value(arg);
     case ArgKind::kFloatList:
-      return all_of_list(arg, [](const Arg& item) { return item.number().has_value() || is_scalar_value(item); });
-    case ArgKind::kBool: return holds<bool>(arg) || is_scalar_value(arg);
-    case ArgKind::kBoolList: return all_of_list(arg, [](const Arg& item) { return holds<bool>(item); });
-    case ArgKind::kString: return holds<std::string>(arg);
-    case ArgKind::kDType: return holds<DType>(arg);
-    case ArgKind::kLayout: return holds<Layout>(arg);
-    case ArgKind::kMemoryFormat: return holds<MemoryFormat>(arg);
-    case ArgKind::kDevice: return holds<Device>(arg);
-    case ArgKind::kGraph: return holds<std::shared_ptr<Graph>>(arg) && *arg.graph() != nullptr;
+      return all_of_list(
+          arg, [](const Arg& item) { return item.number().has_value() || is_scalar_value(item); });
+    case ArgKind::kBool:
+      return holds<bool>(arg) || is_scalar_value(arg);
+    case ArgKind::kBoolList:
+      return all_of_list(arg, [](const Arg& item) { return holds<bool>(item); });
+    case ArgKind::kString:
+      return holds<std::string>(arg);
+    case ArgKind::kDType:
+      return holds<DType>(arg);
+    case ArgKind::kLayout:
+      return holds<Layout>(arg);
+    case ArgKind::kMemoryFormat:
+      return holds<MemoryFormat>(arg);
+    case ArgKind::kDevice:
+      return holds<Device>(arg);
+    case ArgKind::kGraph:
+      return holds<std::shared_ptr<Graph>>(arg) && *arg.graph() != nullptr;
   }
   return false;
 }
@@ -84,7 +115,8 @@ SymInt fresh_symbol(Module& module) {
 }  // namespace
 
 Arg default_arg(const ArgSchema& schema) {
-  if (schema.kind == ArgKind::kMemoryFormat && !std::holds_alternative<std::monostate>(schema.default_value)) {
+  if (schema.kind == ArgKind::kMemoryFormat &&
+      !std::holds_alternative<std::monostate>(schema.default_value)) {
     return MemoryFormat::kContiguous;
   }
   return std::visit(
@@ -102,7 +134,8 @@ Arg default_arg(const ArgSchema& schema) {
 
 Status complete_args(const OpInfo& op, std::vector<Arg>& args) {
   if (args.size() > op.args.size()) {
-    return invalid_data("{}: {} arguments given, it takes {}", op.full_name(), args.size(), op.args.size());
+    return invalid_data("{}: {} arguments given, it takes {}", op.full_name(), args.size(),
+                        op.args.size());
   }
   for (size_t i = args.size(); i < op.args.size(); ++i) {
     const ArgSchema& schema = op.args[i];
@@ -122,7 +155,8 @@ Status complete_args(const OpInfo& op, std::vector<Arg>& args) {
       if (const auto integer = arg.integer()) arg = static_cast<double>(*integer);
     }
     if (!fits(schema.kind, arg)) {
-      return invalid_data("{}: argument '{}' must be {}", op.full_name(), schema.name, kind_name(schema.kind));
+      return invalid_data("{}: argument '{}' must be {}", op.full_name(), schema.name,
+                          kind_name(schema.kind));
     }
   }
   return {};

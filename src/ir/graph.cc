@@ -31,7 +31,8 @@ std::string to_string(const Type& type) {
     }
     return text;
   }
-  if (const auto* size = std::get_if<SymIntType>(&type)) return fmt::format("int({})", size->value.to_string());
+  if (const auto* size = std::get_if<SymIntType>(&type))
+    return fmt::format("int({})", size->value.to_string());
   return std::holds_alternative<SymFloatType>(type) ? "float" : "bool";
 }
 

@@ -43,8 +43,12 @@ struct SymIntType {
   SymInt value;  // what is known of it: at least a symbol of its own
   bool operator==(const SymIntType&) const = default;
 };
-struct SymFloatType { bool operator==(const SymFloatType&) const = default; };
-struct SymBoolType { bool operator==(const SymBoolType&) const = default; };
+struct SymFloatType {
+  bool operator==(const SymFloatType&) const = default;
+};
+struct SymBoolType {
+  bool operator==(const SymBoolType&) const = default;
+};
 using Type = std::variant<TensorType, SymIntType, SymFloatType, SymBoolType>;
 
 // "float32[1,3,224,224]", "float32[1,3,2,2]{0,2,3,1}", "int(2*s0)", "float", "bool"
@@ -52,9 +56,17 @@ std::string to_string(const Type& type);
 
 // ---- arguments
 
-enum class MemoryFormat : int8_t { kContiguous = 0, kPreserve = 1, kChannelsLast = 2, kChannelsLast3d = 3 };
+enum class MemoryFormat : int8_t {
+  kContiguous = 0,
+  kPreserve = 1,
+  kChannelsLast = 2,
+  kChannelsLast3d = 3
+};
 enum class Layout : int8_t { kStrided = 0 };
-struct Device { std::string name = "cpu"; bool operator==(const Device&) const = default; };
+struct Device {
+  std::string name = "cpu";
+  bool operator==(const Device&) const = default;
+};
 
 struct Arg;
 using ArgList = std::vector<Arg>;
@@ -66,25 +78,25 @@ struct Arg {
       v;
 
   Arg() = default;
-  Arg(Value* value) : v(value) {}                    // NOLINT
-  Arg(int64_t value) : v(value) {}                   // NOLINT
-  Arg(int value) : v(static_cast<int64_t>(value)) {} // NOLINT
-  Arg(double value) : v(value) {}                    // NOLINT
-  Arg(bool value) : v(value) {}                      // NOLINT
-  Arg(const char* value) : v(std::string(value)) {}  // NOLINT
-  Arg(std::string value) : v(std::move(value)) {}    // NOLINT
-  Arg(DType value) : v(value) {}                     // NOLINT
-  Arg(MemoryFormat value) : v(value) {}              // NOLINT
-  Arg(Layout value) : v(value) {}                    // NOLINT
-  Arg(Device value) : v(std::move(value)) {}         // NOLINT
-  Arg(ArgList value) : v(std::move(value)) {}        // NOLINT
+  Arg(Value* value) : v(value) {}                             // NOLINT
+  Arg(int64_t value) : v(value) {}                            // NOLINT
+  Arg(int value) : v(static_cast<int64_t>(value)) {}          // NOLINT
+  Arg(double value) : v(value) {}                             // NOLINT
+  Arg(bool value) : v(value) {}                               // NOLINT
+  Arg(const char* value) : v(std::string(value)) {}           // NOLINT
+  Arg(std::string value) : v(std::move(value)) {}             // NOLINT
+  Arg(DType value) : v(value) {}                              // NOLINT
+  Arg(MemoryFormat value) : v(value) {}                       // NOLINT
+  Arg(Layout value) : v(value) {}                             // NOLINT
+  Arg(Device value) : v(std::move(value)) {}                  // NOLINT
+  Arg(ArgList value) : v(std::move(value)) {}                 // NOLINT
   Arg(std::shared_ptr<Graph> graph) : v(std::move(graph)) {}  // NOLINT
   static Arg ints(const std::vector<int64_t>& values);
   static Arg values(const std::vector<Value*>& values);
   static Arg doubles(const std::vector<double>& values);
 
   bool is_none() const { return std::holds_alternative<std::monostate>(v); }
-  Value* value() const;                  // null unless a value
+  Value* value() const;                    // null unless a value
   std::optional<int64_t> integer() const;  // int literals only
   std::optional<double> number() const;    // int, float and bool literals
   std::optional<bool> boolean() const;
@@ -267,7 +279,7 @@ struct DelegatePayload {
 
 struct Method {
   std::shared_ptr<Graph> graph = std::make_shared<Graph>();
-  std::string input_tree;   // pytree text (formats 1.6); empty = flat tuple
+  std::string input_tree;  // pytree text (formats 1.6); empty = flat tuple
   std::string output_tree;
 };
 

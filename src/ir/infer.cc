@@ -11,10 +11,10 @@ using Table = std::array<Infer, static_cast<size_t>(Op::kCount)>;
 
 Table gather() {
   Table table{};
-  for (const auto family :
-       {elementwise_inference(), convolution_inference(), pooling_inference(), matrix_inference(),
-        normalization_inference(), reduction_inference(), view_inference(), selection_inference(),
-        factory_inference(), in_place_inference(), symbolic_inference(), control_flow_inference()}) {
+  for (const auto family : {elementwise_inference(), convolution_inference(), pooling_inference(),
+                            matrix_inference(), normalization_inference(), reduction_inference(),
+                            view_inference(), selection_inference(), factory_inference(),
+                            in_place_inference(), symbolic_inference(), control_flow_inference()}) {
     for (const InferEntry& entry : family) table[static_cast<size_t>(entry.op)] = entry.infer;
   }
   return table;
@@ -41,11 +41,14 @@ bool fits_inferred(const Type& inferred, const Type& actual) {
   return inferred == actual;
 }
 
-Result<std::vector<Type>> infer_types(const OpInfo& op, const std::vector<Arg>& args, const Ranges* symbols) {
+Result<std::vector<Type>> infer_types(const OpInfo& op, const std::vector<Arg>& args,
+                                      const Ranges* symbols) {
   const Infer infer = find(op.op);
-  if (infer == nullptr) return unsupported("{}: its result types cannot be inferred", op.full_name());
+  if (infer == nullptr)
+    return unsupported("{}: its result types cannot be inferred", op.full_name());
   if (args.size() != op.args.size()) {
-    return invalid_data("{}: {} arguments given, it takes {}", op.full_name(), args.size(), op.args.size());
+    return invalid_data("{}: {} arguments given, it takes {}", op.full_name(), args.size(),
+                        op.args.size());
   }
   return infer({op, args, symbols});
 }

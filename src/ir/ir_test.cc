@@ -41,7 +41,8 @@ TEST(SymInt, KeepsOneCanonicalForm) {
 TEST(SymInt, DoesNotGrowWithoutEnd) {
   SymInt product = 1, square = SymInt::symbol("s0") + 1, nested = square;
   for (int i = 0; i < 100; ++i) {
-    product = product * (SymInt::symbol(fmt::format("a{}", i)) + SymInt::symbol(fmt::format("b{}", i)));
+    product =
+        product * (SymInt::symbol(fmt::format("a{}", i)) + SymInt::symbol(fmt::format("b{}", i)));
     square = square * square;
     nested = SymInt::floordiv(nested * 3 + SymInt::symbol("s1"), nested + SymInt::symbol("s0"));
   }
@@ -54,8 +55,8 @@ TEST(SymInt, DoesNotGrowWithoutEnd) {
 }
 
 TEST(SymInt, PrintsAndReadsBack) {
-  for (const char* text : {"0", "-7", "s0", "2*s0+1", "-s0", "s0*s1", "floordiv(s0-1,2)+1", "mod(s0,3)",
-                           "max(s0,1)", "-2*s0*s1+s1-4"}) {
+  for (const char* text : {"0", "-7", "s0", "2*s0+1", "-s0", "s0*s1", "floordiv(s0-1,2)+1",
+                           "mod(s0,3)", "max(s0,1)", "-2*s0*s1+s1-4"}) {
     EXPECT_EQ(parsed(parsed(text).to_string()), parsed(text)) << text;
   }
   EXPECT_EQ(parsed("(s0+1)*2").to_string(), "2*s0+2");
@@ -111,9 +112,12 @@ TEST(Text, PrintsWhatItRead) {
 TEST(Text, SaysWhereItStopped) {
   const auto error = [](std::string_view text) { return parse_module(text).error().message; };
   EXPECT_EQ(error("modul"), "line 1, column 1: expected 'module'");
-  EXPECT_NE(error("module \"m\" {\n  func f(%x: float33[1]) {").find("line 2, column 21"), std::string::npos);
-  EXPECT_NE(error("module \"m\" {\n func f() {\n return %y }").find("'y' is not"), std::string::npos);
-  EXPECT_NE(error("module \"m\" { func f(%x: float32[2]) { %y: float32[3] = aten.relu.default(%x)\n return %y } }")
+  EXPECT_NE(error("module \"m\" {\n  func f(%x: float33[1]) {").find("line 2, column 21"),
+            std::string::npos);
+  EXPECT_NE(error("module \"m\" {\n func f() {\n return %y }").find("'y' is not"),
+            std::string::npos);
+  EXPECT_NE(error("module \"m\" { func f(%x: float32[2]) { %y: float32[3] = "
+                  "aten.relu.default(%x)\n return %y } }")
                 .find("inference gives float32[2]"),
             std::string::npos);
 }
@@ -149,8 +153,10 @@ TEST(Builder, FillsDefaultsAndChecksKinds) {
   const auto sum = builder.call(Op::aten_add_Tensor, {x, x});
   ASSERT_TRUE(sum.has_value()) << sum.error().message;
   EXPECT_EQ((*sum)->producer()->arg("alpha").integer(), 1);
-  EXPECT_EQ(builder.call(Op::aten_add_Tensor, {x}).error().message, "aten::add.Tensor: argument 'other' is missing");
-  EXPECT_EQ(builder.call(Op::aten_relu, {2}).error().message, "aten::relu: argument 'self' must be a tensor");
+  EXPECT_EQ(builder.call(Op::aten_add_Tensor, {x}).error().message,
+            "aten::add.Tensor: argument 'other' is missing");
+  EXPECT_EQ(builder.call(Op::aten_relu, {2}).error().message,
+            "aten::relu: argument 'self' must be a tensor");
   EXPECT_FALSE(builder.call(Op::aten_relu, {x, x}).has_value());
 }
 

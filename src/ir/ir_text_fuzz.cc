@@ -5,8 +5,7 @@
 #include "ir/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto module =
-      pte::ir::parse_module({reinterpret_cast<const char*>(data), size});
+  const auto module = pte::ir::parse_module({reinterpret_cast<const char*>(data), size});
   if (!module) return 0;
   const std::string once = pte::ir::print(*module);
   const auto again = pte::ir::parse_module(once);

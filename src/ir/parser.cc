@@ -11,7 +11,9 @@
 namespace pte::ir {
 namespace {
 
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; }
+bool is_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+}
 
 // Characters, words and literals; knows where it is for messages.
 class Lexer {
@@ -72,9 +74,10 @@ class Lexer {
         c = text_[pos_++];
         if (c == 'x') {
           unsigned value = 0;
-          const auto [end, error] =
-              std::from_chars(text_.data() + pos_, text_.data() + std::min(pos_ + 2, text_.size()), value, 16);
-          if (error != std::errc() || end != text_.data() + pos_ + 2) return fail("two hexadecimal digits");
+          const auto [end, error] = std::from_chars(
+              text_.data() + pos_, text_.data() + std::min(pos_ + 2, text_.size()), value, 16);
+          if (error != std::errc() || end != text_.data() + pos_ + 2)
+            return fail("two hexadecimal digits");
           pos_ += 2;
           c = static_cast<char>(value);
         }
@@ -187,8 +190,10 @@ class Parser {
     PTE_TRY(const std::string token, in_.number());
     T value = 0;
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
-    if (error == std::errc::result_out_of_range) return in_.fail("an integer that fits its type before this");
-    if (error != std::errc() || end != token.data() + token.size()) return in_.fail("an integer before this");
+    if (error == std::errc::result_out_of_range)
+      return in_.fail("an integer that fits its type before this");
+    if (error != std::errc() || end != token.data() + token.size())
+      return in_.fail("an integer before this");
     return value;
   }
 
@@ -231,12 +236,14 @@ class Parser {
     if (in_.eat('{')) {
       while (!in_.eat('}')) {
         PTE_TRY(const int64_t dim, integer());
-        if (dim < 0 || dim >= static_cast<int64_t>(sizes.size())) return in_.fail("a dimension before this");
+        if (dim < 0 || dim >= static_cast<int64_t>(sizes.size()))
+          return in_.fail("a dimension before this");
         order.push_back(static_cast<uint8_t>(dim));
         if (order.size() > sizes.size()) return in_.fail("one entry for each size");
         if (!in_.eat(',') && in_.peek() != '}') return in_.fail("',' or '}'");
       }
-      if (!is_permutation(order) || order.size() != sizes.size()) return in_.fail("a permutation before this");
+      if (!is_permutation(order) || order.size() != sizes.size())
+        return in_.fail("a permutation before this");
     }
     return Type(TensorType::of(*dtype, std::move(sizes), std::move(order)));
   }
@@ -248,7 +255,8 @@ class Parser {
     PTE_TRY(const Type parsed, type());
     const auto* tensor_type = std::get_if<TensorType>(&parsed);
     const auto sizes = tensor_type == nullptr ? std::nullopt : tensor_type->static_sizes();
-    if (!sizes || !byte_count(tensor_type->dtype, *sizes)) return in_.fail("a tensor type with fixed sizes");
+    if (!sizes || !byte_count(tensor_type->dtype, *sizes))
+      return in_.fail("a tensor type with fixed sizes");
     Constant::Kind kind = Constant::Kind::kConstant;
     if (in_.eat_word("parameter")) {
       kind = Constant::Kind::kParameter;
@@ -258,7 +266,8 @@ class Parser {
       return in_.fail("'parameter', 'buffer' or 'constant'");
     }
     PTE_CHECK(in_.want('='));
-    Tensor data = Tensor::view(tensor_type->dtype, *sizes, contiguous_strides(*sizes), nullptr, nullptr);
+    Tensor data =
+        Tensor::view(tensor_type->dtype, *sizes, contiguous_strides(*sizes), nullptr, nullptr);
     if (in_.eat_word("dense")) {
       PTE_TRY(data, elements(tensor_type->dtype, *sizes));
     } else if (!in_.eat_word("elided")) {
@@ -341,7 +350,8 @@ class Parser {
   Result<std::string> new_name(const Graph& graph) {
     PTE_CHECK(in_.want('%'));
     PTE_TRY(std::string name, in_.key("a value's name"));
-    if (name.empty() || graph.find(name) != nullptr) return in_.fail("a name that is not taken before this");
+    if (name.empty() || graph.find(name) != nullptr)
+      return in_.fail("a name that is not taken before this");
     return name;
   }
 
@@ -349,7 +359,8 @@ class Parser {
     PTE_CHECK(in_.want('%'));
     PTE_TRY(const std::string name, in_.key("a value's name"));
     Value* found = graph.find(name);
-    if (found == nullptr) return in_.fail(fmt::format("a value that is defined ('{}' is not)", name));
+    if (found == nullptr)
+      return in_.fail(fmt::format("a value that is defined ('{}' is not)", name));
     return found;
   }
 
@@ -360,7 +371,8 @@ class Parser {
     while (true) {
       if (several && in_.eat(')')) break;
       PTE_TRY(std::string name, new_name(graph));
-      if (std::find(names.begin(), names.end(), name) != names.end()) return in_.fail("distinct result names");
+      if (std::find(names.begin(), names.end(), name) != names.end())
+        return in_.fail("distinct result names");
       names.push_back(std::move(name));
       if (!several && in_.eat('=')) {
         if (!in_.eat_word("const")) return in_.fail("': type' or '= const'");
@@ -454,7 +466,8 @@ class Parser {
       return Arg(std::move(items));
     }
     const std::string_view word = in_.peek_word();
-    if (c == '-' || std::isdigit(static_cast<unsigned char>(c)) != 0 || word == "inf" || word == "nan") {
+    if (c == '-' || std::isdigit(static_cast<unsigned char>(c)) != 0 || word == "inf" ||
+        word == "nan") {
       return number();
     }
     if (in_.eat_word("none")) return Arg();

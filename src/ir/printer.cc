@@ -24,7 +24,8 @@ std::string quoted(std::string_view text) {
 // Names that are not plain words (constants' keys may be anything) are quoted.
 std::string key(std::string_view name) {
   for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_' && c != '.') return quoted(name);
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_' && c != '.')
+      return quoted(name);
   }
   return name.empty() ? quoted(name) : std::string(name);
 }
@@ -70,7 +71,8 @@ class Printer {
     std::string results;
     for (size_t i = 0; i < node.results().size(); ++i) {
       if (i > 0) results += ", ";
-      results += fmt::format("%{}: {}", key(node.result(i)->name()), to_string(node.result(i)->type()));
+      results +=
+          fmt::format("%{}: {}", key(node.result(i)->name()), to_string(node.result(i)->type()));
     }
     indent();
     if (node.results().size() == 1) {
@@ -107,7 +109,8 @@ class Printer {
     if (data.has_data() && small) {
       if (auto literals = elements(data)) text = "dense [" + *literals + "]";
     }
-    line("const @{}: {} {} = {}", key(name), data.describe(), kKinds[static_cast<size_t>(constant.kind)], text);
+    line("const @{}: {} {} = {}", key(name), data.describe(),
+         kKinds[static_cast<size_t>(constant.kind)], text);
   }
 
   static std::optional<std::string> elements(const Tensor& tensor) {
@@ -137,7 +140,8 @@ class Printer {
     out_ += "func " + key(graph.name()) + "(";
     for (size_t i = 0; i < graph.inputs().size(); ++i) {
       if (i > 0) out_ += ", ";
-      out_ += fmt::format("%{}: {}", key(graph.inputs()[i]->name()), to_string(graph.inputs()[i]->type()));
+      out_ += fmt::format("%{}: {}", key(graph.inputs()[i]->name()),
+                          to_string(graph.inputs()[i]->type()));
     }
     out_ += ") {\n";
     ++depth_;
@@ -152,7 +156,8 @@ class Printer {
       out_ += first ? " " : ", ";
       first = false;
       if (output.kind == OutputKind::kBufferMutation) out_ += "mutate @" + key(output.target) + " ";
-      if (output.kind == OutputKind::kInputMutation) out_ += "mutate_input %" + key(output.target) + " ";
+      if (output.kind == OutputKind::kInputMutation)
+        out_ += "mutate_input %" + key(output.target) + " ";
       if (output.value != nullptr) {
         out_ += "%" + key(output.value->name());
       } else {
@@ -166,8 +171,8 @@ class Printer {
   }
 
   void arg(const Arg& arg) {
-    static constexpr std::string_view kFormats[] = {"contiguous_format", "preserve_format", "channels_last",
-                                                    "channels_last_3d"};
+    static constexpr std::string_view kFormats[] = {"contiguous_format", "preserve_format",
+                                                    "channels_last", "channels_last_3d"};
     std::visit(
         [&]<typename T>(const T& value) {
           if constexpr (std::is_same_v<T, std::monostate>) {

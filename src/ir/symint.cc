@@ -23,14 +23,16 @@ int64_t floor_mod(int64_t a, int64_t b) {
   const int64_t rest = a % b;
   return rest < 0 ? rest + b : rest;
 }
-bool divides(int64_t a, int64_t b) { return b != 0 && !(a == std::numeric_limits<int64_t>::min() && b == -1); }
+bool divides(int64_t a, int64_t b) {
+  return b != 0 && !(a == std::numeric_limits<int64_t>::min() && b == -1);
+}
 }  // namespace
 
 struct SymInt::Atom {
   int kind = kSymbol;
-  std::string name;               // of a symbol
-  std::shared_ptr<SymInt> a, b;   // of a call
-  size_t weight = 1;              // how many atoms it holds, itself included
+  std::string name;              // of a symbol
+  std::shared_ptr<SymInt> a, b;  // of a call
+  size_t weight = 1;             // how many atoms it holds, itself included
 };
 
 struct SymInt::Term {
@@ -78,8 +80,9 @@ constexpr size_t kMaxWeight = 1000;
 constexpr size_t kMaxProductWeight = 20'000;
 
 bool is_too_complex(const Term& term) {
-  return std::any_of(term.factors.begin(), term.factors.end(),
-                     [](const auto& atom) { return atom->kind == kSymbol && atom->name == kTooComplex; });
+  return std::any_of(term.factors.begin(), term.factors.end(), [](const auto& atom) {
+    return atom->kind == kSymbol && atom->name == kTooComplex;
+  });
 }
 
 size_t weight_of(const std::vector<Term>& terms) {
@@ -93,11 +96,14 @@ size_t weight_of(const std::vector<Term>& terms) {
 
 }  // namespace
 
-bool SymInt::is_too_complex() const { return terms_ != nullptr && ir::is_too_complex(terms_->front()); }
+bool SymInt::is_too_complex() const {
+  return terms_ != nullptr && ir::is_too_complex(terms_->front());
+}
 
 SymInt SymInt::from_terms(int64_t constant, std::vector<Term> terms) {
   if (terms.size() > 1 || constant != 0 || (!terms.empty() && terms[0].factors.size() > 1)) {
-    const bool swallowed = std::any_of(terms.begin(), terms.end(), [](const Term& t) { return ir::is_too_complex(t); });
+    const bool swallowed = std::any_of(terms.begin(), terms.end(),
+                                       [](const Term& t) { return ir::is_too_complex(t); });
     if (swallowed || weight_of(terms) > kMaxProductWeight) return symbol(std::string(kTooComplex));
   }
   std::sort(terms.begin(), terms.end(),
@@ -227,7 +233,8 @@ std::optional<SymInt> SymInt::divide_exactly(const SymInt& a, const SymInt& b) {
     std::vector<Term> quotient;
     int64_t constant = 0;
     for (const Term& term : *a.terms_) {
-      if (!divides(term.coefficient, by.coefficient) || term.coefficient % by.coefficient != 0) return std::nullopt;
+      if (!divides(term.coefficient, by.coefficient) || term.coefficient % by.coefficient != 0)
+        return std::nullopt;
       Term next{term.coefficient / by.coefficient, term.factors};
       for (const auto& atom : by.factors) {
         const auto it = std::find_if(next.factors.begin(), next.factors.end(),
@@ -357,10 +364,18 @@ SymInt SymInt::substitute(const std::map<std::string, SymInt, std::less<>>& valu
         const SymInt a = atom->a->substitute(values);
         const SymInt b = atom->b->substitute(values);
         switch (atom->kind) {
-          case kFloorDiv: value = floordiv(a, b); break;
-          case kMod: value = mod(a, b); break;
-          case kMax: value = max(a, b); break;
-          default: value = min(a, b); break;
+          case kFloorDiv:
+            value = floordiv(a, b);
+            break;
+          case kMod:
+            value = mod(a, b);
+            break;
+          case kMax:
+            value = max(a, b);
+            break;
+          default:
+            value = min(a, b);
+            break;
         }
       }
       product = product * value;
@@ -434,19 +449,19 @@ std::optional<int64_t> SymInt::upper_bound(const Ranges& ranges) const {
             }
             break;
           case kMax:
-            value.low = a.low && b.low ? std::optional(std::max(*a.low, *b.low)) : (a.low ? a.low : b.low);
+            value.low =
+                a.low && b.low ? std::optional(std::max(*a.low, *b.low)) : (a.low ? a.low : b.low);
             if (a.high && b.high) value.high = std::max(*a.high, *b.high);
             break;
           default:
             if (a.low && b.low) value.low = std::min(*a.low, *b.low);
-            value.high = a.high && b.high ? std::optional(std::min(*a.high, *b.high)) : (a.high ? a.high : b.high);
+            value.high = a.high && b.high ? std::optional(std::min(*a.high, *b.high))
+                                          : (a.high ? a.high : b.high);
         }
       }
       product = multiply(product, value);
     }
-    const Interval scaled = term.coefficient >= 0
-                                ? product
-                                : Interval{product.high, product.low};
+    const Interval scaled = term.coefficient >= 0 ? product : Interval{product.high, product.low};
     high = add_end(high, mul_end(scaled.high, term.coefficient));
     if (!high) return std::nullopt;
   }
@@ -464,7 +479,8 @@ void SymInt::collect_symbols(std::vector<std::string>& names) const {
   for (const Term& term : *terms_) {
     for (const auto& atom : term.factors) {
       if (atom->kind == kSymbol) {
-        if (std::find(names.begin(), names.end(), atom->name) == names.end()) names.push_back(atom->name);
+        if (std::find(names.begin(), names.end(), atom->name) == names.end())
+          names.push_back(atom->name);
       } else {
         atom->a->collect_symbols(names);
         atom->b->collect_symbols(names);
@@ -480,9 +496,9 @@ std::string SymInt::to_string() const {
     std::string piece;
     for (const auto& atom : term.factors) {
       if (!piece.empty()) piece += '*';
-      piece += atom->kind == kSymbol
-                   ? atom->name
-                   : fmt::format("{}({},{})", kCallNames[atom->kind], atom->a->to_string(), atom->b->to_string());
+      piece += atom->kind == kSymbol ? atom->name
+                                     : fmt::format("{}({},{})", kCallNames[atom->kind],
+                                                   atom->a->to_string(), atom->b->to_string());
     }
     if (term.coefficient == -1) {
       text += "-" + piece;
@@ -560,7 +576,8 @@ class ExprParser {
       int64_t number = 0;
       while (pos_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[pos_])) != 0) {
         const auto shifted = checked_mul<int64_t>(number, 10);
-        const auto next = shifted ? checked_add<int64_t>(*shifted, text_[pos_] - '0') : std::nullopt;
+        const auto next =
+            shifted ? checked_add<int64_t>(*shifted, text_[pos_] - '0') : std::nullopt;
         if (!next) return fail("number too large");
         number = *next;
         ++pos_;
@@ -602,7 +619,8 @@ class ExprParser {
 
 Result<SymInt> SymInt::parse(std::string_view text) {
   constexpr size_t kMaxLength = 1000;  // products of sums grow with the square of their length
-  if (text.size() > kMaxLength) return invalid_data("size expression of {} characters", text.size());
+  if (text.size() > kMaxLength)
+    return invalid_data("size expression of {} characters", text.size());
   return ExprParser(text).parse();
 }
 

@@ -34,8 +34,9 @@ class Verifier {
 
  private:
   std::string place(const Node& node) const {
-    std::string text = fmt::format("graph '{}', node '{}'", graph_.name(),
-                                   node.results().empty() ? node.op().full_name() : node.result()->name());
+    std::string text =
+        fmt::format("graph '{}', node '{}'", graph_.name(),
+                    node.results().empty() ? node.op().full_name() : node.result()->name());
     if (!node.location().empty()) text += fmt::format(" ({})", node.location());
     return text;
   }
@@ -44,12 +45,12 @@ class Verifier {
     const auto* tensor = std::get_if<TensorType>(&value.type());
     if (tensor == nullptr) return {};
     if (tensor->rank() > kMaxRank) {
-      return invalid_data("graph '{}': '{}' has {} dimensions, at most {} are supported", graph_.name(),
-                          value.name(), tensor->rank(), kMaxRank);
+      return invalid_data("graph '{}': '{}' has {} dimensions, at most {} are supported",
+                          graph_.name(), value.name(), tensor->rank(), kMaxRank);
     }
     if (tensor->dim_order.size() != tensor->rank() || !is_permutation(tensor->dim_order)) {
-      return invalid_data("graph '{}': '{}' has a dim order that does not fit its {} dimensions", graph_.name(),
-                          value.name(), tensor->rank());
+      return invalid_data("graph '{}': '{}' has a dim order that does not fit its {} dimensions",
+                          graph_.name(), value.name(), tensor->rank());
     }
     for (const SymInt& size : tensor->sizes) {
       if (size.is_constant() && *size.constant() < 0) {
@@ -63,26 +64,30 @@ class Verifier {
     PTE_CHECK(check_type(value));
     const auto it = module_.constants.find(*value.constant());
     if (it == module_.constants.end()) {
-      return invalid_data("graph '{}': the module has no constant '{}'", graph_.name(), *value.constant());
+      return invalid_data("graph '{}': the module has no constant '{}'", graph_.name(),
+                          *value.constant());
     }
     const Tensor& data = it->second.data;
     const auto sizes = value.tensor().static_sizes();
     if (value.tensor().dtype != data.dtype() || !sizes || *sizes != data.sizes()) {
-      return invalid_data("graph '{}': constant '{}' is {}, its value says {}", graph_.name(), *value.constant(),
-                          data.describe(), to_string(value.type()));
+      return invalid_data("graph '{}': constant '{}' is {}, its value says {}", graph_.name(),
+                          *value.constant(), data.describe(), to_string(value.type()));
     }
     return {};
   }
 
   Status check_node(const Node& node, std::unordered_map<const Value*, size_t>& uses) {
     for (const Value* input : node.inputs()) {
-      if (&input->graph() != &graph_) return invalid_data("it reads '{}' of another graph", input->name());
-      if (!defined_.contains(input)) return invalid_data("it reads '{}' before its definition", input->name());
+      if (&input->graph() != &graph_)
+        return invalid_data("it reads '{}' of another graph", input->name());
+      if (!defined_.contains(input))
+        return invalid_data("it reads '{}' before its definition", input->name());
       ++uses[input];
     }
     std::vector<Arg> args = node.args();
     if (args.size() != node.op().args.size()) {
-      return invalid_data("{} arguments, {} takes {}", args.size(), node.op().full_name(), node.op().args.size());
+      return invalid_data("{} arguments, {} takes {}", args.size(), node.op().full_name(),
+                          node.op().args.size());
     }
     PTE_CHECK(complete_args(node.op(), args));
     for (const Arg& arg : node.args()) {
@@ -115,7 +120,8 @@ class Verifier {
 
   Status check_output(const Output& output) const {
     if (output.value != nullptr && !defined_.contains(output.value)) {
-      return invalid_data("graph '{}' returns '{}', which is not defined in it", graph_.name(), output.value->name());
+      return invalid_data("graph '{}' returns '{}', which is not defined in it", graph_.name(),
+                          output.value->name());
     }
     if (output.kind == OutputKind::kUser) return {};
     const TensorType* target = nullptr;
@@ -130,11 +136,14 @@ class Verifier {
       }
     }
     if (target == nullptr) {
-      return invalid_data("graph '{}' writes '{}', which it does not have", graph_.name(), output.target);
+      return invalid_data("graph '{}' writes '{}', which it does not have", graph_.name(),
+                          output.target);
     }
-    if (output.value == nullptr || !output.value->is_tensor() || output.value->tensor().dtype != target->dtype ||
+    if (output.value == nullptr || !output.value->is_tensor() ||
+        output.value->tensor().dtype != target->dtype ||
         !(output.value->tensor().sizes == target->sizes)) {
-      return invalid_data("graph '{}' writes '{}' with a value of another type", graph_.name(), output.target);
+      return invalid_data("graph '{}' writes '{}' with a value of another type", graph_.name(),
+                          output.target);
     }
     return {};
   }
@@ -143,7 +152,8 @@ class Verifier {
     for (const Value* value : defined_) {
       const auto it = uses.find(value);
       if ((it == uses.end() ? 0 : it->second) != value->users().size()) {
-        return internal_error("graph '{}': the use list of '{}' is wrong", graph_.name(), value->name());
+        return internal_error("graph '{}': the use list of '{}' is wrong", graph_.name(),
+                              value->name());
       }
     }
     return {};

@@ -6,9 +6,9 @@
 // and its content; strings and lists begin with a 16-bit count; a tensor is dtype, rank, sizes,
 // strides (32-bit), the count of stored elements and their bytes.
 //
-// Each case runs five ways: as PyTorch laid the result out, with the result's dimensions reversed in
-// memory, with result memory larger than needed, on three threads, and, for elementwise operators
-// whose result looks like the first operand, in place.
+// Each case runs five ways: as PyTorch laid the result out, with the result's dimensions reversed
+// in memory, with result memory larger than needed, on three threads, and, for elementwise
+// operators whose result looks like the first operand, in place.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -63,20 +63,30 @@ class Reader {
   }
   EValue value() {
     switch (number<uint8_t>()) {
-      case 0: return {};
-      case 1: return tensor();
-      case 2: return number<int64_t>();
-      case 3: return number<double>();
-      case 4: return number<uint8_t>() != 0;
-      case 5: return text();
-      case 6: return list<int64_t>();
-      case 7: return list<double>();
+      case 0:
+        return {};
+      case 1:
+        return tensor();
+      case 2:
+        return number<int64_t>();
+      case 3:
+        return number<double>();
+      case 4:
+        return number<uint8_t>() != 0;
+      case 5:
+        return text();
+      case 6:
+        return list<int64_t>();
+      case 7:
+        return list<double>();
       case 9: {
         std::vector<Tensor> tensors(number<uint16_t>());
         for (Tensor& t : tensors) t = tensor();
         return tensors;
       }
-      default: ADD_FAILURE() << "unknown tag"; return {};
+      default:
+        ADD_FAILURE() << "unknown tag";
+        return {};
     }
   }
   bool done() const { return at_ == bytes_.size(); }
@@ -138,7 +148,8 @@ std::string describe_case(const Case& c) {
 std::vector<double> as_doubles(const Tensor& tensor) {
   std::vector<double> values(static_cast<size_t>(tensor.numel()));
   const auto dense = tensor.contiguous();
-  if (dense.has_value()) load_run<double>(tensor.dtype(), dense->data(), 1, tensor.numel(), values.data());
+  if (dense.has_value())
+    load_run<double>(tensor.dtype(), dense->data(), 1, tensor.numel(), values.data());
   return values;
 }
 
@@ -194,7 +205,8 @@ Tensor result_like(const Tensor& expected, Layout layout) {
 EValue results_like(const EValue& expected, Layout layout) {
   if (const Tensor* tensor = expected.get<Tensor>()) return result_like(*tensor, layout);
   std::vector<Tensor> tensors;
-  for (const Tensor& t : *expected.get<std::vector<Tensor>>()) tensors.push_back(result_like(t, layout));
+  for (const Tensor& t : *expected.get<std::vector<Tensor>>())
+    tensors.push_back(result_like(t, layout));
   return tensors;
 }
 
@@ -215,12 +227,15 @@ void run_case(Case& c, ThreadPool& pool) {
       const Tensor* one = results[i].get<Tensor>();
       if (one == nullptr) continue;
       const Tensor* other = threaded[i].get<Tensor>();
-      EXPECT_EQ(std::memcmp(one->data(), other->data(), one->nbytes()), 0) << "threads change the result";
+      EXPECT_EQ(std::memcmp(one->data(), other->data(), one->nbytes()), 0)
+          << "threads change the result";
     }
   }
   const Tensor* first = c.args.empty() ? nullptr : c.args[0].get<Tensor>();
   const Tensor* expected = c.expected[0].get<Tensor>();
-  if (!c.op->has(kTagElementwise) || first == nullptr || expected == nullptr || c.expected.size() != 1) return;
+  if (!c.op->has(kTagElementwise) || first == nullptr || expected == nullptr ||
+      c.expected.size() != 1)
+    return;
   if (first->dtype() != expected->dtype() || first->sizes() != expected->sizes()) return;
   if (!first->is_dense_in(first->dim_order())) return;
   SCOPED_TRACE("in place");
@@ -237,7 +252,8 @@ void run_case(Case& c, ThreadPool& pool) {
 class Golden : public testing::TestWithParam<const char*> {};
 
 TEST_P(Golden, MatchesEager) {
-  const std::string path = std::string(PTE_SOURCE_DIR "/tests/golden/kernels/") + GetParam() + ".bin";
+  const std::string path =
+      std::string(PTE_SOURCE_DIR "/tests/golden/kernels/") + GetParam() + ".bin";
   const auto file = MappedFile::open(path);
   ASSERT_TRUE(file.has_value()) << file.error().message;
   Reader reader(file->bytes());
@@ -259,8 +275,9 @@ TEST_P(Golden, MatchesEager) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Golden,
-                         testing::Values("unary", "elementwise", "conv", "matmul", "pool", "resample",
-                                         "reduce", "layout", "norm", "softmax", "factory"),
+                         testing::Values("unary", "elementwise", "conv", "matmul", "pool",
+                                         "resample", "reduce", "layout", "norm", "softmax",
+                                         "factory"),
                          [](const auto& param) { return std::string(param.param); });
 
 }  // namespace

@@ -7,22 +7,35 @@ namespace {
 
 std::string_view expected(ArgKind kind) {
   switch (kind) {
-    case ArgKind::kTensor: return "Tensor";
-    case ArgKind::kTensorList: return "TensorList";
-    case ArgKind::kOptionalTensorList: return "OptionalTensorList";
-    case ArgKind::kScalar: return "Int, Double or Bool";
-    case ArgKind::kInt: return "Int";
-    case ArgKind::kIntList: return "IntList";
-    case ArgKind::kFloat: return "Double";
-    case ArgKind::kFloatList: return "DoubleList";
-    case ArgKind::kBool: return "Bool";
-    case ArgKind::kBoolList: return "BoolList";
-    case ArgKind::kString: return "String";
+    case ArgKind::kTensor:
+      return "Tensor";
+    case ArgKind::kTensorList:
+      return "TensorList";
+    case ArgKind::kOptionalTensorList:
+      return "OptionalTensorList";
+    case ArgKind::kScalar:
+      return "Int, Double or Bool";
+    case ArgKind::kInt:
+      return "Int";
+    case ArgKind::kIntList:
+      return "IntList";
+    case ArgKind::kFloat:
+      return "Double";
+    case ArgKind::kFloatList:
+      return "DoubleList";
+    case ArgKind::kBool:
+      return "Bool";
+    case ArgKind::kBoolList:
+      return "BoolList";
+    case ArgKind::kString:
+      return "String";
     case ArgKind::kDType:
     case ArgKind::kLayout:
     case ArgKind::kMemoryFormat:
-    case ArgKind::kDevice: return "Int or None";
-    case ArgKind::kGraph: return "a graph";
+    case ArgKind::kDevice:
+      return "Int or None";
+    case ArgKind::kGraph:
+      return "a graph";
   }
   return "nothing known";
 }
@@ -31,22 +44,35 @@ bool accepts(ArgKind kind, const EValue& value) {
   const bool is_int = value.is<int64_t>();
   const bool is_double = value.is<double>();
   switch (kind) {
-    case ArgKind::kTensor: return value.is<Tensor>();
-    case ArgKind::kTensorList: return value.is<std::vector<Tensor>>();
-    case ArgKind::kOptionalTensorList: return value.is<std::vector<std::optional<Tensor>>>();
-    case ArgKind::kScalar: return is_int || is_double || value.is<bool>();
-    case ArgKind::kInt: return is_int;
-    case ArgKind::kIntList: return value.is<std::vector<int64_t>>();
-    case ArgKind::kFloat: return is_double || is_int;
-    case ArgKind::kFloatList: return value.is<std::vector<double>>();
-    case ArgKind::kBool: return value.is<bool>();
-    case ArgKind::kBoolList: return value.is<std::vector<bool>>();
-    case ArgKind::kString: return value.is<std::string>();
+    case ArgKind::kTensor:
+      return value.is<Tensor>();
+    case ArgKind::kTensorList:
+      return value.is<std::vector<Tensor>>();
+    case ArgKind::kOptionalTensorList:
+      return value.is<std::vector<std::optional<Tensor>>>();
+    case ArgKind::kScalar:
+      return is_int || is_double || value.is<bool>();
+    case ArgKind::kInt:
+      return is_int;
+    case ArgKind::kIntList:
+      return value.is<std::vector<int64_t>>();
+    case ArgKind::kFloat:
+      return is_double || is_int;
+    case ArgKind::kFloatList:
+      return value.is<std::vector<double>>();
+    case ArgKind::kBool:
+      return value.is<bool>();
+    case ArgKind::kBoolList:
+      return value.is<std::vector<bool>>();
+    case ArgKind::kString:
+      return value.is<std::string>();
     case ArgKind::kDType:
     case ArgKind::kLayout:
     case ArgKind::kMemoryFormat:
-    case ArgKind::kDevice: return is_int || value.is_none();
-    case ArgKind::kGraph: return false;
+    case ArgKind::kDevice:
+      return is_int || value.is_none();
+    case ArgKind::kGraph:
+      return false;
   }
   return false;
 }

@@ -37,7 +37,9 @@ class Call {
 
   const Tensor& tensor(size_t arg) const { return *args_[arg]->get<Tensor>(); }
   const Tensor* optional_tensor(size_t arg) const { return args_[arg]->get<Tensor>(); }
-  const std::vector<Tensor>& tensors(size_t arg) const { return *args_[arg]->get<std::vector<Tensor>>(); }
+  const std::vector<Tensor>& tensors(size_t arg) const {
+    return *args_[arg]->get<std::vector<Tensor>>();
+  }
   const std::vector<std::optional<Tensor>>& optional_tensors(size_t arg) const {
     return *args_[arg]->get<std::vector<std::optional<Tensor>>>();
   }
@@ -49,9 +51,15 @@ class Call {
   std::optional<int64_t> optional_integer(size_t arg) const;
   std::optional<double> optional_real(size_t arg) const;
   std::optional<Scalar> optional_scalar(size_t arg) const;
-  const std::vector<int64_t>& ints(size_t arg) const { return *args_[arg]->get<std::vector<int64_t>>(); }
-  const std::vector<int64_t>* optional_ints(size_t arg) const { return args_[arg]->get<std::vector<int64_t>>(); }
-  const std::vector<double>* optional_reals(size_t arg) const { return args_[arg]->get<std::vector<double>>(); }
+  const std::vector<int64_t>& ints(size_t arg) const {
+    return *args_[arg]->get<std::vector<int64_t>>();
+  }
+  const std::vector<int64_t>* optional_ints(size_t arg) const {
+    return args_[arg]->get<std::vector<int64_t>>();
+  }
+  const std::vector<double>* optional_reals(size_t arg) const {
+    return args_[arg]->get<std::vector<double>>();
+  }
   const std::string* optional_text(size_t arg) const { return args_[arg]->get<std::string>(); }
 
   size_t result_count() const { return args_.size() - op_.out_args.size(); }
@@ -59,7 +67,9 @@ class Call {
   Tensor& out(size_t index = 0) const { return *result(index).get<Tensor>(); }
   // An argument that the operator writes into, as copy_ does.
   Tensor& written(size_t arg) const { return *args_[arg]->get<Tensor>(); }
-  std::vector<Tensor>& out_list(size_t index = 0) const { return *result(index).get<std::vector<Tensor>>(); }
+  std::vector<Tensor>& out_list(size_t index = 0) const {
+    return *result(index).get<std::vector<Tensor>>();
+  }
 
   // Loops over [0, count) on the session's threads, or on this one when there is no pool.
   void parallel_for(int64_t count, int64_t grain,
@@ -94,8 +104,8 @@ Kernel find_kernel(Op op);
 // Whether the values have the kinds that the operator's schema asks for: number, tensor or none,
 // list kinds. Run once at load, so that Call's accessors cannot miss. Operators that write an
 // argument may leave their result away. A symbolic operator's result may have any kind: its kernel
-// sets it. A result must be a value of its own, except that elementwise operators may give theirs in
-// an argument's place.
+// sets it. A result must be a value of its own, except that elementwise operators may give theirs
+// in an argument's place.
 Status check_kinds(const OpInfo& op, std::span<EValue* const> args);
 
 }  // namespace pte::kernels

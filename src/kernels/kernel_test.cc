@@ -39,7 +39,8 @@ TEST(CheckKinds, RefusesOthersByName) {
   const Tensor t = Tensor::of<float>({2}, {1, 2});
   Status status = kinds("aten::add.Tensor", {t, EValue(1.0), EValue(int64_t{1}), t});
   ASSERT_FALSE(status.has_value());
-  EXPECT_EQ(status.error().message, "aten::add.Tensor: argument 'other' is Double, expected Tensor");
+  EXPECT_EQ(status.error().message,
+            "aten::add.Tensor: argument 'other' is Double, expected Tensor");
   EXPECT_FALSE(kinds("aten::add.Tensor", {t, t, EValue(), t}).has_value());
   EXPECT_FALSE(kinds("aten::add.Tensor", {t, t, EValue(int64_t{1}), EValue()}).has_value());
   EXPECT_FALSE(kinds("aten::add.Tensor", {t, t, EValue(int64_t{1})}).has_value());
@@ -48,7 +49,8 @@ TEST(CheckKinds, RefusesOthersByName) {
   EXPECT_FALSE(kinds("aten::cat", {t, EValue(int64_t{0}), t}).has_value());
   EXPECT_FALSE(kinds("aten::_softmax", {t, EValue(0.0), EValue(false), t}).has_value());
   EXPECT_FALSE(kinds("aten::split_with_sizes_copy",
-                     {t, EValue(std::vector<int64_t>{2}), EValue(int64_t{0}), t}).has_value());
+                     {t, EValue(std::vector<int64_t>{2}), EValue(int64_t{0}), t})
+                   .has_value());
 }
 
 TEST(CheckKinds, RefusesResultsInTheWrongPlace) {
@@ -67,7 +69,8 @@ TEST(CheckKinds, RefusesResultsInTheWrongPlace) {
   ASSERT_FALSE(view.has_value());
   EXPECT_EQ(view.error().message, "aten::view_copy: result 0 is also argument 0");
   // Three results in one place.
-  const Status norm = check("aten::native_layer_norm", {&x, &sizes, &none, &none, &eps, &y, &y, &y});
+  const Status norm =
+      check("aten::native_layer_norm", {&x, &sizes, &none, &none, &eps, &y, &y, &y});
   ASSERT_FALSE(norm.has_value());
   EXPECT_EQ(norm.error().message, "aten::native_layer_norm: result 1 is also result 0");
 }

@@ -1,8 +1,9 @@
 // Calls a reference kernel with values made from the input: any operator, each argument of a kind
-// that its schema allows, tensors of any type, layout and small size. Nothing may be read or written
-// out of range, whatever the shapes, dimensions and numbers say.
+// that its schema allows, tensors of any type, layout and small size. Nothing may be read or
+// written out of range, whatever the shapes, dimensions and numbers say.
 //
-// Input: which operator, then each value in the order of the call. Bytes that are missing read as 0.
+// Input: which operator, then each value in the order of the call. Bytes that are missing read as
+// 0.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -21,23 +22,25 @@ class Source {
   bool flag() { return (byte() & 1U) != 0; }
 
   int64_t integer() {
-    static constexpr int64_t kEdges[] = {INT64_MAX, INT64_MIN, INT32_MAX, INT32_MIN, int64_t{1} << 40, -100};
+    static constexpr int64_t kEdges[] = {INT64_MAX, INT64_MIN,        INT32_MAX,
+                                         INT32_MIN, int64_t{1} << 40, -100};
     const uint8_t b = byte();
     if (b >= 250) return kEdges[b - 250];
     return b % 10 - 2;
   }
   double real() {
-    static constexpr double kEdges[] = {std::numeric_limits<double>::quiet_NaN(), 1e300, -1e300, 1e-300,
-                                        std::numeric_limits<double>::infinity(), 0.0};
+    static constexpr double kEdges[] = {
+        std::numeric_limits<double>::quiet_NaN(), 1e300, -1e300, 1e-300,
+        std::numeric_limits<double>::infinity(),  0.0};
     const uint8_t b = byte();
     if (b >= 250) return kEdges[b - 250];
     return (b - 100) * 0.25;
   }
   DType dtype() {
-    static constexpr DType kTypes[] = {DType::kFloat32, DType::kFloat32, DType::kFloat32, DType::kInt64,
-                                       DType::kBool, DType::kFloat64, DType::kFloat16, DType::kBFloat16,
-                                       DType::kInt32, DType::kUInt8, DType::kInt8, DType::kInt16,
-                                       DType::kComplex64, DType::kUInt64, DType::kFloat8E5M2};
+    static constexpr DType kTypes[] = {
+        DType::kFloat32, DType::kFloat32, DType::kFloat32,   DType::kInt64,  DType::kBool,
+        DType::kFloat64, DType::kFloat16, DType::kBFloat16,  DType::kInt32,  DType::kUInt8,
+        DType::kInt8,    DType::kInt16,   DType::kComplex64, DType::kUInt64, DType::kFloat8E5M2};
     return kTypes[byte() % std::size(kTypes)];
   }
 
@@ -57,30 +60,44 @@ class Source {
     for (size_t i = 0; i < needed; ++i) {
       memory->mutable_data()[i] = static_cast<std::byte>(seed * (i + 1) >> (i % 3));
     }
-    Tensor view = Tensor::view(type, sizes, strides_of(sizes, order), memory->data(), memory->owner());
+    Tensor view =
+        Tensor::view(type, sizes, strides_of(sizes, order), memory->data(), memory->owner());
     view.set_capacity_bytes(bytes);
     return view;
   }
 
   EValue value(ArgKind kind, size_t room) {
     switch (kind) {
-      case ArgKind::kTensor: return tensor(room);
-      case ArgKind::kTensorList: return list<Tensor>([&] { return tensor(room); });
+      case ArgKind::kTensor:
+        return tensor(room);
+      case ArgKind::kTensorList:
+        return list<Tensor>([&] { return tensor(room); });
       case ArgKind::kOptionalTensorList:
-        return list<std::optional<Tensor>>([&] { return flag() ? std::optional(tensor(room)) : std::nullopt; });
+        return list<std::optional<Tensor>>(
+            [&] { return flag() ? std::optional(tensor(room)) : std::nullopt; });
       case ArgKind::kScalar:
         switch (below(3)) {
-          case 0: return integer();
-          case 1: return real();
-          default: return flag();
+          case 0:
+            return integer();
+          case 1:
+            return real();
+          default:
+            return flag();
         }
-      case ArgKind::kIntList: return list<int64_t>([&] { return integer(); });
-      case ArgKind::kFloat: return real();
-      case ArgKind::kFloatList: return list<double>([&] { return real(); });
-      case ArgKind::kBool: return flag();
-      case ArgKind::kBoolList: return list<bool>([&] { return flag(); });
-      case ArgKind::kString: return std::string(flag() ? "none" : "tanh");
-      default: return integer();
+      case ArgKind::kIntList:
+        return list<int64_t>([&] { return integer(); });
+      case ArgKind::kFloat:
+        return real();
+      case ArgKind::kFloatList:
+        return list<double>([&] { return real(); });
+      case ArgKind::kBool:
+        return flag();
+      case ArgKind::kBoolList:
+        return list<bool>([&] { return flag(); });
+      case ArgKind::kString:
+        return std::string(flag() ? "none" : "tanh");
+      default:
+        return integer();
     }
   }
 

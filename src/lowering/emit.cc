@@ -26,7 +26,8 @@ constexpr int64_t kXnnpackSlack = 64;
 // The constants of the program, shared by its methods.
 class ConstantTable {
  public:
-  ConstantTable(const Module& module, program::Program& program) : module_(module), program_(program) {}
+  ConstantTable(const Module& module, program::Program& program)
+      : module_(module), program_(program) {}
 
   Result<uint32_t> index_of(const std::string& key) {
     if (const auto it = indices_.find(key); it != indices_.end()) return it->second;
@@ -64,7 +65,8 @@ class ConstantTable {
 
 class MethodEmitter {
  public:
-  MethodEmitter(const Module& module, const Graph& graph, const EmitOptions& options, ConstantTable& constants)
+  MethodEmitter(const Module& module, const Graph& graph, const EmitOptions& options,
+                ConstantTable& constants)
       : module_(module), graph_(graph), options_(options), constants_(constants) {}
 
   Result<program::Method> run() {
@@ -96,7 +98,8 @@ class MethodEmitter {
   };
 
   static std::string place(const Node& node) {
-    std::string text = fmt::format("node '{}'", node.results().empty() ? node.op().name : node.result()->name());
+    std::string text =
+        fmt::format("node '{}'", node.results().empty() ? node.op().name : node.result()->name());
     if (!node.location().empty()) text += fmt::format(" ({})", node.location());
     return text;
   }
@@ -127,14 +130,16 @@ class MethodEmitter {
       if (!size.is_constant()) tensor.dynamism = program::Dynamism::kDynamicBound;
       const auto bound = size.upper_bound(module_.symbols);
       if (!bound) {
-        return invalid_argument("size '{}' of '{}' has no upper bound, so memory cannot be planned for it",
-                                size.to_string(), value.name())
+        return invalid_argument(
+                   "size '{}' of '{}' has no upper bound, so memory cannot be planned for it",
+                   size.to_string(), value.name())
             .with_hint("export the model with a maximum for that dimension");
       }
       tensor.sizes.push_back(std::max<int64_t>(*bound, 0));
     }
     if (!byte_count(tensor.dtype, tensor.sizes)) {
-      return invalid_data("'{}' is too large: {}", value.name(), describe(tensor.dtype, tensor.sizes));
+      return invalid_data("'{}' is too large: {}", value.name(),
+                          describe(tensor.dtype, tensor.sizes));
     }
     return tensor;
   }
@@ -182,7 +187,8 @@ class MethodEmitter {
 
   void touch(const ir::Value& value) {
     const auto it = storage_of_.find(&value);
-    if (it != storage_of_.end()) storages_[it->second].last = std::max(storages_[it->second].last, now());
+    if (it != storage_of_.end())
+      storages_[it->second].last = std::max(storages_[it->second].last, now());
   }
 
   // ---- arguments
@@ -197,15 +203,20 @@ class MethodEmitter {
     if (arg.is_none()) return null();
     if (const auto* items = arg.list()) return emit_list(schema, *items);
     switch (schema.kind) {
-      case ArgKind::kFloat: return real(*arg.number());
-      case ArgKind::kString: return literal("s" + *arg.text(), *arg.text());
-      default: break;
+      case ArgKind::kFloat:
+        return real(*arg.number());
+      case ArgKind::kString:
+        return literal("s" + *arg.text(), *arg.text());
+      default:
+        break;
     }
     if (const auto value = arg.boolean()) return literal(*value ? "true" : "false", *value);
     if (const auto value = arg.integer()) return integer(*value);
     if (const auto value = arg.number()) return real(*value);
-    if (const auto* dtype = std::get_if<DType>(&arg.v)) return integer(static_cast<int64_t>(*dtype));
-    if (const auto* format = std::get_if<ir::MemoryFormat>(&arg.v)) return integer(static_cast<int64_t>(*format));
+    if (const auto* dtype = std::get_if<DType>(&arg.v))
+      return integer(static_cast<int64_t>(*dtype));
+    if (const auto* format = std::get_if<ir::MemoryFormat>(&arg.v))
+      return integer(static_cast<int64_t>(*format));
     if (std::holds_alternative<ir::Layout>(arg.v)) return integer(0);
     if (std::holds_alternative<ir::Device>(arg.v)) return null();
     return unsupported("argument '{}' has no form in a program", schema.name);
@@ -255,7 +266,8 @@ class MethodEmitter {
         std::vector<double> list;
         for (const Arg& item : items) {
           const auto number = item.number();
-          if (!number) return unsupported("argument '{}' holds a float known at run time only", schema.name);
+          if (!number)
+            return unsupported("argument '{}' holds a float known at run time only", schema.name);
           list.push_back(*number);
         }
         return add(std::move(list));
@@ -265,7 +277,8 @@ class MethodEmitter {
         for (const Arg& item : items) list.push_back(*item.boolean());
         return add(std::move(list));
       }
-      default: return unsupported("argument '{}' is a list that has no form in a program", schema.name);
+      default:
+        return unsupported("argument '{}' is a list that has no form in a program", schema.name);
     }
   }
 
@@ -274,7 +287,8 @@ class MethodEmitter {
   Status emit_node(const Node& node) {
     if (node.is(Op::pte_call_delegate)) return emit_delegate(node);
     if (!node.op().emittable()) {
-      return unsupported("{} has no kernel in a program and no pass rewrote it", node.op().full_name());
+      return unsupported("{} has no kernel in a program and no pass rewrote it",
+                         node.op().full_name());
     }
     if (can_alias(node)) return emit_alias(node);
     program::KernelCall call;
@@ -334,7 +348,8 @@ class MethodEmitter {
   Status emit_delegate(const Node& node) {
     const auto payload_index = static_cast<size_t>(*node.arg(0).integer());
     const ir::DelegatePayload& payload = module_.delegates[payload_index];
-    auto [it, fresh] = delegates_.try_emplace(payload_index, static_cast<int32_t>(method_.delegates.size()));
+    auto [it, fresh] =
+        delegates_.try_emplace(payload_index, static_cast<int32_t>(method_.delegates.size()));
     if (fresh) {
       program::Delegate delegate;
       delegate.id = payload.backend;
@@ -356,7 +371,8 @@ class MethodEmitter {
   }
 
   int32_t operator_index(const OpInfo& op) {
-    const auto [it, fresh] = operators_.try_emplace(&op, static_cast<int32_t>(method_.operators.size()));
+    const auto [it, fresh] =
+        operators_.try_emplace(&op, static_cast<int32_t>(method_.operators.size()));
     if (fresh) {
       const size_t dot = op.out_name.find('.', op.out_name.find("::"));
       program::Operator entry;
@@ -370,8 +386,8 @@ class MethodEmitter {
   // ---- views
 
   static bool is_reshape(const Node& node) {
-    return node.is(Op::aten_view_copy) || node.is(Op::aten_unsqueeze_copy) || node.is(Op::aten_squeeze_copy_dim) ||
-           node.is(Op::aten_squeeze_copy_dims);
+    return node.is(Op::aten_view_copy) || node.is(Op::aten_unsqueeze_copy) ||
+           node.is(Op::aten_squeeze_copy_dim) || node.is(Op::aten_squeeze_copy_dims);
   }
 
   // The operand lies contiguously in memory of its own, and sharing it cannot be observed: a result
@@ -401,7 +417,8 @@ class MethodEmitter {
 
   bool can_alias(const Node& node) const {
     if (!options_.alias_views || !is_reshape(node)) return false;
-    return node.input(0)->tensor().static_sizes() && node.result()->tensor().static_sizes() && aliasable_memory(node);
+    return node.input(0)->tensor().static_sizes() && node.result()->tensor().static_sizes() &&
+           aliasable_memory(node);
   }
 
   Status emit_alias(const Node& node) {
@@ -411,7 +428,8 @@ class MethodEmitter {
       view.allocation.emplace();
       share_storage(*node.result(), from);
     } else {
-      view.constant = std::get<TensorValue>(method_.values[static_cast<size_t>(indices_.at(&from))]).constant;
+      view.constant =
+          std::get<TensorValue>(method_.values[static_cast<size_t>(indices_.at(&from))]).constant;
     }
     bind(*node.result(), std::move(view));
     return {};
@@ -429,8 +447,9 @@ class MethodEmitter {
   Status emit_outputs() {
     for (const ir::Output& output : graph_.outputs()) {
       if (output.kind == OutputKind::kUser) continue;
-      const ir::Value* target = output.kind == OutputKind::kBufferMutation ? written_.at(output.target)
-                                                                           : graph_.find(output.target);
+      const ir::Value* target = output.kind == OutputKind::kBufferMutation
+                                    ? written_.at(output.target)
+                                    : graph_.find(output.target);
       // A buffer that this method never reads has nothing to keep.
       if (target == nullptr || target == output.value) continue;
       program::KernelCall call;
@@ -438,7 +457,8 @@ class MethodEmitter {
       call.op = operator_index(copy);
       touch(*output.value);
       touch(*target);
-      call.args = {indices_.at(target), indices_.at(output.value), literal("false", false), indices_.at(target)};
+      call.args = {indices_.at(target), indices_.at(output.value), literal("false", false),
+                   indices_.at(target)};
       code().push_back(std::move(call));
     }
     for (const ir::Output& output : graph_.outputs()) {
@@ -465,8 +485,9 @@ class MethodEmitter {
       items.push_back({storage.bytes, storage.first, storage.persistent ? now() : storage.last, 0});
     }
     int64_t arena = static_cast<int64_t>(plan_memory(items));
-    const bool xnnpack = std::any_of(method_.delegates.begin(), method_.delegates.end(),
-                                     [](const program::Delegate& d) { return d.id == "XnnpackBackend"; });
+    const bool xnnpack =
+        std::any_of(method_.delegates.begin(), method_.delegates.end(),
+                    [](const program::Delegate& d) { return d.id == "XnnpackBackend"; });
     if (xnnpack && arena > 0) arena += kXnnpackSlack;
     for (const auto& [value, storage] : storage_of_) {
       auto& tensor = std::get<TensorValue>(method_.values[static_cast<size_t>(indices_.at(value))]);
@@ -504,7 +525,8 @@ Status check_emittable(const Module& module) {
   std::string text = fmt::format("{} operator{} cannot be put into a program", missing.size(),
                                  missing.size() == 1 ? "" : "s");
   for (const auto& [op, found] : missing) {
-    text += fmt::format("\n  {}  {}×{}{}", op, found.first, found.second.empty() ? "" : "  ", found.second);
+    text += fmt::format("\n  {}  {}×{}{}", op, found.first, found.second.empty() ? "" : "  ",
+                        found.second);
   }
   return unsupported("{}", text);
 }
@@ -519,14 +541,17 @@ Result<program::Program> emit(const Module& module, const EmitOptions& options) 
     MethodEmitter emitter(module, *method.graph, options, constants);
     PTE_TRY(program::Method emitted, emitter.run());
     emitted.name = name;
-    emitted.input_tree = method.input_tree.empty() ? input_tree(emitted.inputs.size()) : method.input_tree;
-    emitted.output_tree = method.output_tree.empty() ? output_tree(emitted.outputs.size()) : method.output_tree;
+    emitted.input_tree =
+        method.input_tree.empty() ? input_tree(emitted.inputs.size()) : method.input_tree;
+    emitted.output_tree =
+        method.output_tree.empty() ? output_tree(emitted.outputs.size()) : method.output_tree;
     out.methods.push_back(std::move(emitted));
   }
   std::map<std::string, bool, std::less<>> keys;
   for (const ir::DelegatePayload& payload : module.delegates) {
     for (const auto& [key, tensor] : payload.named_data) {
-      if (keys.try_emplace(key, true).second) out.named_data.push_back({key, program::Blob::of(tensor)});
+      if (keys.try_emplace(key, true).second)
+        out.named_data.push_back({key, program::Blob::of(tensor)});
     }
   }
   return out;

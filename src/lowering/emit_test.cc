@@ -57,7 +57,8 @@ TEST(Emit, ViewsShareMemoryAndCostNoCall) {
     %y: float32[6,1] = aten.neg.default(%u)
     return %y
   })");
-  EXPECT_EQ(calls(program.methods.front()), (std::vector<std::string>{"aten::relu.out", "aten::neg.out"}));
+  EXPECT_EQ(calls(program.methods.front()),
+            (std::vector<std::string>{"aten::relu.out", "aten::neg.out"}));
   EXPECT_EQ(program.methods.front().arena_sizes[1], 64);
 }
 
@@ -68,7 +69,8 @@ TEST(Emit, AReturnedViewOfAnInputIsACopy) {
   })");
   const program::Method& method = program.methods.front();
   EXPECT_EQ(calls(method), std::vector<std::string>{"aten::view_copy.out"});
-  EXPECT_NE(tensor(method, method.inputs[0]).allocation->offset, tensor(method, method.outputs[0]).allocation->offset);
+  EXPECT_NE(tensor(method, method.inputs[0]).allocation->offset,
+            tensor(method, method.outputs[0]).allocation->offset);
 }
 
 TEST(Emit, SeveralResultsEndInAList) {
@@ -80,9 +82,11 @@ TEST(Emit, SeveralResultsEndInAList) {
   const program::Method& method = program.methods.front();
   const auto& split = std::get<program::KernelCall>(method.chains.front().instructions[0]);
   ASSERT_EQ(split.args.size(), 5U);  // self, sizes, dim, results, results again
-  const auto& list = std::get<program::TensorList>(method.values[static_cast<size_t>(split.args[3])]);
+  const auto& list =
+      std::get<program::TensorList>(method.values[static_cast<size_t>(split.args[3])]);
   EXPECT_EQ(list.items.size(), 2U);
-  EXPECT_EQ(list.items, std::get<program::TensorList>(method.values[static_cast<size_t>(split.args[4])]).items);
+  EXPECT_EQ(list.items,
+            std::get<program::TensorList>(method.values[static_cast<size_t>(split.args[4])]).items);
   const auto& pool = std::get<program::KernelCall>(method.chains.front().instructions[1]);
   ASSERT_EQ(pool.args.size(), 9U);  // six arguments, two results, the list of them
   EXPECT_EQ(std::get<program::TensorList>(method.values[static_cast<size_t>(pool.args[8])]).items,
@@ -98,10 +102,11 @@ TEST(Emit, BuffersKeepTheirInitialValueAndAreWrittenLast) {
                                "const @state: float32[2] buffer = dense [1.5, 2.5]");
   const program::Method& method = program.methods.front();
   EXPECT_EQ(calls(method), (std::vector<std::string>{"aten::add.out", "aten::copy_"}));
-  const auto buffer = std::find_if(method.values.begin(), method.values.end(), [](const program::Value& value) {
-    const auto* t = std::get_if<TensorValue>(&value);
-    return t != nullptr && t->name == "state";
-  });
+  const auto buffer =
+      std::find_if(method.values.begin(), method.values.end(), [](const program::Value& value) {
+        const auto* t = std::get_if<TensorValue>(&value);
+        return t != nullptr && t->name == "state";
+      });
   ASSERT_NE(buffer, method.values.end());
   EXPECT_EQ(std::get<TensorValue>(*buffer).constant, 1U);
   EXPECT_TRUE(std::get<TensorValue>(*buffer).allocation.has_value());
@@ -119,12 +124,14 @@ TEST(Emit, DynamicSizesPlanForTheirUpperBound) {
   })",
                                "sym s0 in [1, 8]");
   const program::Method& method = program.methods.front();
-  EXPECT_EQ(calls(method), (std::vector<std::string>{"aten::sym_size.int", "aten::relu.out",
-                                                     "executorch_prim::et_view.default", "aten::full.out"}));
+  EXPECT_EQ(calls(method),
+            (std::vector<std::string>{"aten::sym_size.int", "aten::relu.out",
+                                      "executorch_prim::et_view.default", "aten::full.out"}));
   EXPECT_EQ(tensor(method, method.inputs[0]).sizes, (Sizes{8, 2}));
   EXPECT_EQ(tensor(method, method.inputs[0]).dynamism, program::Dynamism::kDynamicBound);
   // A prim call names its result once.
-  EXPECT_EQ(std::get<program::KernelCall>(method.chains.front().instructions.front()).args.size(), 3U);
+  EXPECT_EQ(std::get<program::KernelCall>(method.chains.front().instructions.front()).args.size(),
+            3U);
 }
 
 TEST(Emit, ReportsEveryOperatorThatCannotBeEmitted) {

@@ -16,13 +16,14 @@ size_t node_count(const ir::Module& module) {
   return count;
 }
 
-Status run_pipeline(ir::Module& module, const std::vector<passes::Pass>& pipeline, const Options& options,
-                    Lowered& out) {
+Status run_pipeline(ir::Module& module, const std::vector<passes::Pass>& pipeline,
+                    const Options& options, Lowered& out) {
   // A name may belong to the other half of the pipeline; lower() has checked it against both.
   passes::Options own = options.passes;
   const auto unknown_here = [&](const std::string& name) {
-    return name != "all" && std::none_of(pipeline.begin(), pipeline.end(),
-                                         [&](const passes::Pass& pass) { return pass.name == name; });
+    return name != "all" &&
+           std::none_of(pipeline.begin(), pipeline.end(),
+                        [&](const passes::Pass& pass) { return pass.name == name; });
   };
   std::erase_if(own.disable, unknown_here);
   std::erase_if(own.dump_after, unknown_here);
@@ -36,10 +37,13 @@ Status check_pass_names(const Options& options) {
   for (const auto* names : {&options.passes.disable, &options.passes.dump_after}) {
     for (const std::string& name : *names) {
       if (name == "all" && names == &options.passes.dump_after) continue;
-      if (std::any_of(known.begin(), known.end(), [&](const passes::Pass& pass) { return pass.name == name; })) continue;
+      if (std::any_of(known.begin(), known.end(),
+                      [&](const passes::Pass& pass) { return pass.name == name; }))
+        continue;
       std::string list;
       for (const passes::Pass& pass : known) {
-        if (list.find(pass.name) == std::string::npos) list += (list.empty() ? "" : ", ") + pass.name;
+        if (list.find(pass.name) == std::string::npos)
+          list += (list.empty() ? "" : ", ") + pass.name;
       }
       return invalid_argument("there is no pass '{}'", name).with_hint("the passes are " + list);
     }
@@ -83,7 +87,9 @@ Status check_backend(const std::string& name) {
   if (std::find(backends().begin(), backends().end(), name) != backends().end()) return {};
   constexpr std::string_view kHint = "this build writes portable and xnnpack";
   for (const std::string_view known : {"vulkan", "coreml", "mps", "qnn", "arm"}) {
-    if (name == known) return unsupported("backend '{}' cannot be written by this build", name).with_hint(std::string(kHint));
+    if (name == known)
+      return unsupported("backend '{}' cannot be written by this build", name)
+          .with_hint(std::string(kHint));
   }
   return invalid_argument("there is no backend '{}'", name).with_hint(std::string(kHint));
 }

@@ -32,7 +32,7 @@ struct Outside {
 
 struct Lowered {
   program::Program program;
-  size_t nodes = 0;      // of the graph after its passes, delegated ones included
+  size_t nodes = 0;  // of the graph after its passes, delegated ones included
   size_t delegated = 0;
   size_t delegates = 0;
   // The graph's nodes outside delegates; in a portable program, all of them.

@@ -13,7 +13,9 @@ namespace {
 
 using Order = std::vector<size_t>;
 
-bool overlap(const PlanItem& a, const PlanItem& b) { return a.first <= b.last && b.first <= a.last; }
+bool overlap(const PlanItem& a, const PlanItem& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 uint64_t aligned(const PlanItem& item) { return align_up(item.bytes, kPlanAlignment); }
 
@@ -39,8 +41,9 @@ uint64_t best_fit(std::vector<PlanItem>& items, const Order& order) {
     }
     item.offset = best_gap == std::numeric_limits<uint64_t>::max() ? cursor : best_offset;
     arena = std::max(arena, item.offset + need);
-    const auto place = std::upper_bound(placed.begin(), placed.end(), item.offset,
-                                        [&](uint64_t offset, size_t i) { return offset < items[i].offset; });
+    const auto place =
+        std::upper_bound(placed.begin(), placed.end(), item.offset,
+                         [&](uint64_t offset, size_t i) { return offset < items[i].offset; });
     placed.insert(place, index);
   }
   return arena;
@@ -65,7 +68,8 @@ uint64_t buckets(std::vector<PlanItem>& items, const Order& order) {
       for (size_t b = 0; b < all.size() && chosen == all.size(); ++b) {
         uint64_t top = 0;
         for (const size_t tenant : all[b].tenants) {
-          if (overlap(item, items[tenant])) top = std::max(top, inside[tenant] + aligned(items[tenant]));
+          if (overlap(item, items[tenant]))
+            top = std::max(top, inside[tenant] + aligned(items[tenant]));
         }
         if ((!above && top == 0) || (above && top + need <= all[b].size)) {
           chosen = b;
@@ -108,10 +112,12 @@ uint64_t plan_memory(std::vector<PlanItem>& items) {
   }
   const auto sorted = [&](auto&& before) {
     Order order = base;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return before(items[a], items[b]); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return before(items[a], items[b]); });
     return order;
   };
-  const auto by_size = sorted([](const PlanItem& a, const PlanItem& b) { return a.bytes > b.bytes; });
+  const auto by_size =
+      sorted([](const PlanItem& a, const PlanItem& b) { return a.bytes > b.bytes; });
   const auto by_start = sorted([](const PlanItem& a, const PlanItem& b) {
     return a.first != b.first ? a.first < b.first : a.bytes > b.bytes;
   });

@@ -7,8 +7,8 @@
 namespace pte::lowering {
 
 struct PlanItem {
-  uint64_t bytes = 0;   // unaligned size; 0 takes no room
-  int64_t first = 0;    // first and last instruction that touches it, both included
+  uint64_t bytes = 0;  // unaligned size; 0 takes no room
+  int64_t first = 0;   // first and last instruction that touches it, both included
   int64_t last = 0;
   uint64_t offset = 0;  // the answer
 };

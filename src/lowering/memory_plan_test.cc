@@ -15,7 +15,8 @@ void expect_valid(const std::vector<PlanItem>& items, uint64_t arena) {
       const auto& a = items[i];
       const auto& b = items[j];
       if (a.bytes == 0 || b.bytes == 0 || a.first > b.last || b.first > a.last) continue;
-      EXPECT_TRUE(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset) << i << " " << j;
+      EXPECT_TRUE(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset)
+          << i << " " << j;
     }
   }
 }

@@ -13,15 +13,16 @@ std::string tuple_of(size_t count) {
     if (i > 0) children += ", ";
     children += kLeaf;
   }
-  return fmt::format(R"({{"type": "builtins.tuple", "context": "null", "children_spec": [{}]}})", children);
+  return fmt::format(R"({{"type": "builtins.tuple", "context": "null", "children_spec": [{}]}})",
+                     children);
 }
 
 }  // namespace
 
 std::string input_tree(size_t count) {
   return fmt::format(
-      R"([1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{}, {}]}}])", tuple_of(count),
-      R"({"type": "builtins.dict", "context": "[]", "children_spec": []})");
+      R"([1, {{"type": "builtins.tuple", "context": "null", "children_spec": [{}, {}]}}])",
+      tuple_of(count), R"({"type": "builtins.dict", "context": "[]", "children_spec": []})");
 }
 
 std::string output_tree(size_t count) {

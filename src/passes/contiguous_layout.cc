@@ -80,8 +80,8 @@ Result<int64_t> convert_inputs(Module& module, Graph& graph, bool is_method) {
     for (size_t i = 0; i < graph.outputs().size(); ++i) {
       if (graph.outputs()[i].value == input) returned.push_back(i);
     }
-    PTE_TRY(Value * copy, copy_in_order(module, graph, front, input,
-                                        contiguous_dim_order(type.rank())));
+    PTE_TRY(Value * copy,
+            copy_in_order(module, graph, front, input, contiguous_dim_order(type.rank())));
     graph.replace_uses(input, copy);
     copy->producer()->set_arg(0, input);
     for (const size_t i : returned) graph.outputs()[i].value = input;
@@ -133,9 +133,8 @@ Result<int64_t> convert(Module& module, Graph& graph, bool is_method) {
 Result<int64_t> contiguous_layout(ir::Module& module) {
   std::set<const Graph*> methods;
   for (const auto& [name, method] : module.methods) methods.insert(method.graph.get());
-  return for_each_graph(module, [&](Graph& graph) {
-    return convert(module, graph, methods.contains(&graph));
-  });
+  return for_each_graph(
+      module, [&](Graph& graph) { return convert(module, graph, methods.contains(&graph)); });
 }
 
 }  // namespace pte::passes

@@ -23,23 +23,23 @@ bool must_stay(const Node& node) {
 
 Result<int64_t> dead_code(ir::Module& module) {
   PTE_TRY(const int64_t changes, for_each_graph(module, [](Graph& graph) -> Result<int64_t> {
-    const auto outputs = output_values(graph);
-    int64_t count = 0;
-    Node* node = graph.back();
-    while (node != nullptr) {
-      Node* before = node->prev();
-      bool read = false;
-      for (const Value* result : node->results()) {
-        read |= !result->users().empty() || outputs.contains(result);
-      }
-      if (!read && !must_stay(*node)) {
-        graph.erase(node);
-        ++count;
-      }
-      node = before;
-    }
-    return count;
-  }));
+            const auto outputs = output_values(graph);
+            int64_t count = 0;
+            Node* node = graph.back();
+            while (node != nullptr) {
+              Node* before = node->prev();
+              bool read = false;
+              for (const Value* result : node->results()) {
+                read |= !result->users().empty() || outputs.contains(result);
+              }
+              if (!read && !must_stay(*node)) {
+                graph.erase(node);
+                ++count;
+              }
+              node = before;
+            }
+            return count;
+          }));
   const size_t constants = module.constants.size();
   module.drop_unused_constants();
   return changes + static_cast<int64_t>(constants - module.constants.size());

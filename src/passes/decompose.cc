@@ -51,42 +51,43 @@ Result<Value*> Rewrite::view(Value* value, const SymSizes& sizes, Value* source)
 Result<std::vector<int64_t>> Rewrite::ints(size_t index, size_t count) const {
   auto values = expand_ints(arg(index), count);
   if (values.has_value()) return std::move(*values);
-  return not_supported(fmt::format("argument '{}' must be {} known integers",
-                                   node->op().args[index].name, count));
+  return not_supported(
+      fmt::format("argument '{}' must be {} known integers", node->op().args[index].name, count));
 }
 
 Result<int64_t> decompose(ir::Module& module, const OpSet& keep) {
   std::vector<std::string> failures;
   PTE_TRY(const int64_t changes, for_each_graph(module, [&](Graph& graph) -> Result<int64_t> {
-    int64_t count = 0;
-    bool retype = false;
-    for (Node* node : graph.nodes()) {
-      const Rule rule = rules()[static_cast<size_t>(node->op().op)];
-      if (rule == nullptr || keep.contains(node->op().op)) continue;
-      Rewrite rewrite{module, node, builder_before(module, node)};
-      Result<Replacement> with = rule(rewrite);
-      if (!with.has_value()) {
-        Error error = std::move(with).error().at(place(node));
-        if (error.code != Code::kUnsupported) return error;
-        failures.push_back(std::move(error.message));
-        continue;
-      }
-      if (with->empty()) continue;
-      for (size_t i = 0; i < with->size(); ++i) {
-        Value* made = (*with)[i];
-        if (made == nullptr || made->type() == node->result(i)->type()) continue;
-        if (made->is_tensor()) {
-          retype = true;
-        } else {
-          made->set_type(node->result(i)->type());  // keeps the symbol that later sizes speak of
-        }
-      }
-      replace(node, *with);
-      ++count;
-    }
-    if (retype) PTE_CHECK(retype_graph(module, graph));
-    return count;
-  }));
+            int64_t count = 0;
+            bool retype = false;
+            for (Node* node : graph.nodes()) {
+              const Rule rule = rules()[static_cast<size_t>(node->op().op)];
+              if (rule == nullptr || keep.contains(node->op().op)) continue;
+              Rewrite rewrite{module, node, builder_before(module, node)};
+              Result<Replacement> with = rule(rewrite);
+              if (!with.has_value()) {
+                Error error = std::move(with).error().at(place(node));
+                if (error.code != Code::kUnsupported) return error;
+                failures.push_back(std::move(error.message));
+                continue;
+              }
+              if (with->empty()) continue;
+              for (size_t i = 0; i < with->size(); ++i) {
+                Value* made = (*with)[i];
+                if (made == nullptr || made->type() == node->result(i)->type()) continue;
+                if (made->is_tensor()) {
+                  retype = true;
+                } else {
+                  made->set_type(
+                      node->result(i)->type());  // keeps the symbol that later sizes speak of
+                }
+              }
+              replace(node, *with);
+              ++count;
+            }
+            if (retype) PTE_CHECK(retype_graph(module, graph));
+            return count;
+          }));
   if (!failures.empty()) return report(std::move(failures));
   return changes;
 }

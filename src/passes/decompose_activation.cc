@@ -83,9 +83,12 @@ Result<Replacement> prelu(Rewrite& r) {
 
 std::span<const RuleEntry> activation_rules() {
   static constexpr RuleEntry kRules[] = {
-      {Op::aten_hardsigmoid, hardsigmoid}, {Op::aten_hardswish, hardswish},
-      {Op::aten_silu, silu},               {Op::aten_relu6, relu6},
-      {Op::aten_clamp_min, clamp_min},     {Op::aten_clamp_max, clamp_max},
+      {Op::aten_hardsigmoid, hardsigmoid},
+      {Op::aten_hardswish, hardswish},
+      {Op::aten_silu, silu},
+      {Op::aten_relu6, relu6},
+      {Op::aten_clamp_min, clamp_min},
+      {Op::aten_clamp_max, clamp_max},
       {Op::aten_prelu, prelu},
   };
   return kRules;

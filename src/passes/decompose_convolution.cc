@@ -32,9 +32,9 @@ Result<Replacement> convolve(Rewrite& r, Value* input, Convolution c) {
   }
   if (c.output_padding.empty()) c.output_padding.assign(spatial, 0);
   PTE_TRY(Value * result,
-          r.call(Op::aten_convolution,
-                 {input, r.arg(1), r.arg(2), Arg::ints(c.stride), Arg::ints(c.padding),
-                  Arg::ints(c.dilation), Arg(c.transposed), Arg::ints(c.output_padding), c.groups}));
+          r.call(Op::aten_convolution, {input, r.arg(1), r.arg(2), Arg::ints(c.stride),
+                                        Arg::ints(c.padding), Arg::ints(c.dilation),
+                                        Arg(c.transposed), Arg::ints(c.output_padding), c.groups}));
   if (batched) return Replacement{result};
   return one(r.call(Op::aten_squeeze_copy_dims, {result, Arg::ints({0})}));
 }
@@ -75,8 +75,8 @@ Result<Replacement> conv_padding(Rewrite& r) {
   const std::string* mode = r.arg(4).text();
   if (mode != nullptr && *mode == "valid") return convolve(r, r.input(0), std::move(c));
   if (mode == nullptr || *mode != "same") {
-    return r.not_supported(fmt::format("padding '{}'; 'same' and 'valid' are known",
-                                       mode == nullptr ? "?" : *mode));
+    return r.not_supported(
+        fmt::format("padding '{}'; 'same' and 'valid' are known", mode == nullptr ? "?" : *mode));
   }
   std::vector<int64_t> extra(2 * kSpatial, 0);  // (start, end) pairs from the last dimension on
   bool uneven = false;

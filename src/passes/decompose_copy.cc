@@ -13,16 +13,16 @@ Result<Replacement> copy(Rewrite& r) {
   const TensorType& to = r.result_type();
   if (from == to) {
     // A copy that leaves the graph stays one: callers may write into what they gave.
-    const bool passes_through = r.input(0)->producer() == nullptr &&
-                                r.node->graph().is_output(r.node->result());
+    const bool passes_through =
+        r.input(0)->producer() == nullptr && r.node->graph().is_output(r.node->result());
     if (!passes_through) return Replacement{r.input(0)};
   }
   if (from.dtype == to.dtype) {
-    return one(r.call(Op::dim_order_clone_dim_order,
-                      {r.arg(0), Arg(false), order_arg(to.dim_order)}));
+    return one(
+        r.call(Op::dim_order_clone_dim_order, {r.arg(0), Arg(false), order_arg(to.dim_order)}));
   }
-  return one(r.call(Op::dim_order_to_dim_order_copy,
-                    {r.arg(0), to.dtype, Arg(), Arg(), Arg(), Arg(false), order_arg(to.dim_order)}));
+  return one(r.call(Op::dim_order_to_dim_order_copy, {r.arg(0), to.dtype, Arg(), Arg(), Arg(),
+                                                      Arg(false), order_arg(to.dim_order)}));
 }
 
 Result<Replacement> item(Rewrite& r) {
@@ -33,11 +33,9 @@ Result<Replacement> item(Rewrite& r) {
 
 std::span<const RuleEntry> copy_rules() {
   static constexpr RuleEntry kRules[] = {
-      {Op::aten_to_dtype, copy},        {Op::aten_to_dtype_layout, copy},
-      {Op::aten__to_copy, copy},        {Op::aten_clone, copy},
-      {Op::aten_contiguous, copy},      {Op::aten_lift_fresh_copy, copy},
-      {Op::aten_detach, copy},          {Op::aten_alias, copy},
-      {Op::aten_item, item},
+      {Op::aten_to_dtype, copy}, {Op::aten_to_dtype_layout, copy}, {Op::aten__to_copy, copy},
+      {Op::aten_clone, copy},    {Op::aten_contiguous, copy},      {Op::aten_lift_fresh_copy, copy},
+      {Op::aten_detach, copy},   {Op::aten_alias, copy},           {Op::aten_item, item},
   };
   return kRules;
 }

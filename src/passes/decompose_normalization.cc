@@ -6,8 +6,9 @@ namespace {
 // (input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled)
 Result<Replacement> batch_norm(Rewrite& r) {
   if (r.arg(5).boolean().value_or(true)) {
-    return r.not_supported("training=True normalises by batch statistics; export the model in "
-                           "eval mode");
+    return r.not_supported(
+        "training=True normalises by batch statistics; export the model in "
+        "eval mode");
   }
   if (r.arg(3).is_none() || r.arg(4).is_none()) {
     return r.not_supported("no running statistics (track_running_stats=False)");
@@ -18,7 +19,8 @@ Result<Replacement> batch_norm(Rewrite& r) {
 
 // (input, normalized_shape, weight, bias, eps, cudnn_enable)
 Result<Replacement> layer_norm(Rewrite& r) {
-  return one(r.call(Op::aten_native_layer_norm, {r.arg(0), r.arg(1), r.arg(2), r.arg(3), r.arg(4)}));
+  return one(
+      r.call(Op::aten_native_layer_norm, {r.arg(0), r.arg(1), r.arg(2), r.arg(3), r.arg(4)}));
 }
 
 // The operand in the dtype that the argument names, when it names another.

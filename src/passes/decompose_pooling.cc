@@ -19,8 +19,7 @@ Result<Replacement> adaptive_avg_pool1d(Rewrite& r) {
     return one(r.call(Op::aten_mean_dim, {r.arg(0), Arg::ints({-1}), Arg(true)}));
   }
   PTE_TRY(Value * rows, r.call(Op::aten_unsqueeze_copy, {r.arg(0), Arg(-2)}));
-  PTE_TRY(Value * pooled,
-          r.call(Op::aten__adaptive_avg_pool2d, {rows, Arg::ints({1, size[0]})}));
+  PTE_TRY(Value * pooled, r.call(Op::aten__adaptive_avg_pool2d, {rows, Arg::ints({1, size[0]})}));
   return one(r.call(Op::aten_squeeze_copy_dims, {pooled, Arg::ints({-2})}));
 }
 
@@ -33,9 +32,9 @@ Result<Replacement> avg_pool1d(Rewrite& r) {
   }
   PTE_TRY(const std::vector<int64_t> padding, r.ints(3, 1));
   PTE_TRY(Value * rows, r.call(Op::aten_unsqueeze_copy, {r.arg(0), Arg(-2)}));
-  PTE_TRY(Value * pooled, r.call(Op::aten_avg_pool2d,
-                                 {rows, Arg::ints({1, kernel[0]}), Arg::ints({1, stride[0]}),
-                                  Arg::ints({0, padding[0]}), r.arg(4), r.arg(5)}));
+  PTE_TRY(Value * pooled,
+          r.call(Op::aten_avg_pool2d, {rows, Arg::ints({1, kernel[0]}), Arg::ints({1, stride[0]}),
+                                       Arg::ints({0, padding[0]}), r.arg(4), r.arg(5)}));
   return one(r.call(Op::aten_squeeze_copy_dims, {pooled, Arg::ints({-2})}));
 }
 

@@ -128,7 +128,9 @@ TEST(DecomposeLinear, TwoSymbolicSizesAreReadAtRunTime) {
 }
 
 TEST(DecomposeMatmul, EveryPairOfRanks) {
-  expect_rewrite(all, R"(func forward(%v: float32[3], %m: float32[2,3], %n: float32[3,4], %t: float32[5,2,3], %u: float32[6,1,3,4]) {
+  expect_rewrite(
+      all,
+      R"(func forward(%v: float32[3], %m: float32[2,3], %n: float32[3,4], %t: float32[5,2,3], %u: float32[6,1,3,4]) {
     %a: float32[2,4] = aten.matmul.default(%m, %n)
     %b: float32[] = aten.matmul.default(%v, %v)
     %c: float32[2] = aten.matmul.default(%m, %v)
@@ -137,7 +139,7 @@ TEST(DecomposeMatmul, EveryPairOfRanks) {
     %f: float32[6,5,2,4] = aten.matmul.default(%t, %u)
     return %a, %b, %c, %d, %e, %f
   })",
-                 R"(func forward(%v: float32[3], %m: float32[2,3], %n: float32[3,4], %t: float32[5,2,3], %u: float32[6,1,3,4]) {
+      R"(func forward(%v: float32[3], %m: float32[2,3], %n: float32[3,4], %t: float32[5,2,3], %u: float32[6,1,3,4]) {
     %a: float32[2,4] = aten.mm.default(%m, %n)
     %b1: float32[1,3] = aten.unsqueeze_copy.default(%v, 0)
     %b2: float32[3,1] = aten.unsqueeze_copy.default(%v, 1)
@@ -330,8 +332,10 @@ TEST(Decompose, ReportsEverythingItCannotDo) {
     %b: float32[2,7] = aten.pad.default(%a, [1, 1], "circular") loc "m.py:2"
     return %b
   })";
-  expect_failure(all, text, Code::kUnsupported, "node 'a' (m.py:1): aten.pad.default: mode 'reflect'");
-  expect_failure(all, text, Code::kUnsupported, "node 'b' (m.py:2): aten.pad.default: mode 'circular'");
+  expect_failure(all, text, Code::kUnsupported,
+                 "node 'a' (m.py:1): aten.pad.default: mode 'reflect'");
+  expect_failure(all, text, Code::kUnsupported,
+                 "node 'b' (m.py:2): aten.pad.default: mode 'circular'");
 }
 
 }  // namespace

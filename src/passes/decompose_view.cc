@@ -11,10 +11,7 @@ Result<Replacement> renamed(Rewrite& r) {
   return one(r.call(kTo, r.node->args()));
 }
 
-Result<Replacement> to_view(Rewrite& r) {
-  return one(r.view(r.input(0), r.result_type().sizes));
-}
-
+Result<Replacement> to_view(Rewrite& r) { return one(r.view(r.input(0), r.result_type().sizes)); }
 
 Result<Replacement> permute_to(Rewrite& r, const std::vector<int64_t>& dims) {
   return one(r.call(Op::aten_permute_copy, {r.arg(0), Arg::ints(dims)}));
@@ -78,8 +75,9 @@ Result<Replacement> split(Rewrite& r) {
     if (!size.has_value()) return r.not_supported("pieces of symbolic size");
     sizes.emplace_back(*size);
   }
-  PTE_TRY(Node * pieces, r.builder.node(Op::aten_split_with_sizes_copy,
-                                        {r.arg(0), std::move(sizes), Arg(static_cast<int64_t>(*at))}));
+  PTE_TRY(Node * pieces,
+          r.builder.node(Op::aten_split_with_sizes_copy,
+                         {r.arg(0), std::move(sizes), Arg(static_cast<int64_t>(*at))}));
   return pieces->results();
 }
 
@@ -87,8 +85,8 @@ Result<Replacement> split(Rewrite& r) {
 Result<Replacement> pad(Rewrite& r) {
   const std::string* mode = r.arg(2).text();
   if (mode == nullptr || *mode != "constant") {
-    return r.not_supported(fmt::format("mode '{}'; only 'constant' is known",
-                                       mode == nullptr ? "?" : *mode));
+    return r.not_supported(
+        fmt::format("mode '{}'; only 'constant' is known", mode == nullptr ? "?" : *mode));
   }
   return one(r.call(Op::aten_constant_pad_nd,
                     {r.arg(0), r.arg(1), r.arg(3).is_none() ? Arg(0) : r.arg(3)}));

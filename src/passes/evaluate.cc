@@ -227,21 +227,30 @@ T apply(Arithmetic op, T a, T b) {
     const U x = static_cast<U>(a);
     const U y = static_cast<U>(b);
     switch (op) {
-      case Arithmetic::kAdd: return static_cast<T>(static_cast<U>(x + y));
-      case Arithmetic::kSub: return static_cast<T>(static_cast<U>(x - y));
-      case Arithmetic::kRsub: return static_cast<T>(static_cast<U>(y - x));
+      case Arithmetic::kAdd:
+        return static_cast<T>(static_cast<U>(x + y));
+      case Arithmetic::kSub:
+        return static_cast<T>(static_cast<U>(x - y));
+      case Arithmetic::kRsub:
+        return static_cast<T>(static_cast<U>(y - x));
       // Through 64 bits: small unsigned types would be promoted to int and overflow there.
       case Arithmetic::kMul:
         return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y));
-      case Arithmetic::kDiv: return a;  // not reached: division gives floating types
+      case Arithmetic::kDiv:
+        return a;  // not reached: division gives floating types
     }
   } else {
     switch (op) {
-      case Arithmetic::kAdd: return a + b;
-      case Arithmetic::kSub: return a - b;
-      case Arithmetic::kRsub: return b - a;
-      case Arithmetic::kMul: return a * b;
-      case Arithmetic::kDiv: return a / b;
+      case Arithmetic::kAdd:
+        return a + b;
+      case Arithmetic::kSub:
+        return a - b;
+      case Arithmetic::kRsub:
+        return b - a;
+      case Arithmetic::kMul:
+        return a * b;
+      case Arithmetic::kDiv:
+        return a / b;
     }
   }
   return a;
@@ -289,15 +298,28 @@ Result<Maybe> arithmetic(const Node& node, const Sizes& sizes,
   bool has_alpha = false;
   switch (node.op().op) {
     case Op::aten_add_Tensor:
-    case Op::aten_add_Scalar: has_alpha = true; break;
+    case Op::aten_add_Scalar:
+      has_alpha = true;
+      break;
     case Op::aten_sub_Tensor:
-    case Op::aten_sub_Scalar: op = Arithmetic::kSub; has_alpha = true; break;
-    case Op::aten_rsub_Scalar: op = Arithmetic::kRsub; has_alpha = true; break;
+    case Op::aten_sub_Scalar:
+      op = Arithmetic::kSub;
+      has_alpha = true;
+      break;
+    case Op::aten_rsub_Scalar:
+      op = Arithmetic::kRsub;
+      has_alpha = true;
+      break;
     case Op::aten_mul_Tensor:
-    case Op::aten_mul_Scalar: op = Arithmetic::kMul; break;
+    case Op::aten_mul_Scalar:
+      op = Arithmetic::kMul;
+      break;
     case Op::aten_div_Tensor:
-    case Op::aten_div_Scalar: op = Arithmetic::kDiv; break;
-    default: return Maybe();
+    case Op::aten_div_Scalar:
+      op = Arithmetic::kDiv;
+      break;
+    default:
+      return Maybe();
   }
   // A factor would be rounded in its own way.
   if (has_alpha && node.arg(2).number() != 1.0) return Maybe();
@@ -338,8 +360,19 @@ Result<Maybe> negated(const Tensor& tensor) {
 }
 
 // What evaluate() does for the operator.
-enum class Method { kNone, kReshape, kPermute, kTranspose, kExpand, kSelect, kSlice, kCopy, kCat,
-                    kArithmetic, kNegate };
+enum class Method {
+  kNone,
+  kReshape,
+  kPermute,
+  kTranspose,
+  kExpand,
+  kSelect,
+  kSlice,
+  kCopy,
+  kCat,
+  kArithmetic,
+  kNegate
+};
 
 Method method_of(Op op) {
   switch (op) {
@@ -439,7 +472,9 @@ Result<std::optional<Tensor>> evaluate(const Node& node,
         PTE_TRY(result, transposed(*operand, node));
         break;
       }
-      case Method::kExpand: result = expanded(*operand, *sizes); break;
+      case Method::kExpand:
+        result = expanded(*operand, *sizes);
+        break;
       case Method::kSelect: {
         PTE_TRY(result, selected(*operand, node));
         break;
@@ -456,7 +491,8 @@ Result<std::optional<Tensor>> evaluate(const Node& node,
         PTE_TRY(result, negated(*operand));
         break;
       }
-      default: return Maybe();
+      default:
+        return Maybe();
     }
   }
   if (!result.has_value() || result->sizes() != *sizes || result->dtype() != type.dtype) {

@@ -155,7 +155,8 @@ Result<std::optional<Tensor>> scale_weight(Arena& arena, uint64_t budget, const 
       for (int64_t before = 0; before < layer.before; ++before) {
         for (int64_t here = 0; here < layer.here; ++here, in += after, out += after) {
           const double scale = affine.scale[static_cast<size_t>(group * layer.here + here)];
-          for (int64_t i = 0; i < after; ++i) out[i] = narrow<T>(static_cast<double>(in[i]) * scale);
+          for (int64_t i = 0; i < after; ++i)
+            out[i] = narrow<T>(static_cast<double>(in[i]) * scale);
         }
       }
     }
@@ -186,7 +187,11 @@ class Folder {
  public:
   Folder(Module& module, Graph& graph, const std::set<std::string, std::less<>>& written,
          Arena& arena, uint64_t& budget)
-      : module_(module), graph_(graph), written_(written), arena_(arena), budget_(budget),
+      : module_(module),
+        graph_(graph),
+        written_(written),
+        arena_(arena),
+        budget_(budget),
         outputs_(output_values(graph)) {}
 
   Result<bool> visit(Node* norm) {
@@ -214,7 +219,8 @@ class Folder {
     PTE_TRY(std::optional<Tensor> bias,
             make_bias(module_, *node, *layer, *affine, weight_data->dtype()));
     if (!bias.has_value()) return false;
-    PTE_TRY(std::optional<Tensor> scaled, scale_weight(arena_, budget_, *weight_data, *layer, *affine));
+    PTE_TRY(std::optional<Tensor> scaled,
+            scale_weight(arena_, budget_, *weight_data, *layer, *affine));
     if (!scaled.has_value()) return false;
     budget_ -= std::min<uint64_t>(budget_, scaled->nbytes() + bias->nbytes());
 
@@ -225,8 +231,8 @@ class Folder {
     constexpr auto kParameter = ir::Constant::Kind::kParameter;
     node->set_arg(layer->weight_arg, module_.add_constant(graph_, weight_key + "_folded",
                                                           std::move(*scaled), kParameter));
-    node->set_arg(layer->bias_arg, module_.add_constant(graph_, bias_key + "_folded",
-                                                        std::move(*bias), kParameter));
+    node->set_arg(layer->bias_arg,
+                  module_.add_constant(graph_, bias_key + "_folded", std::move(*bias), kParameter));
     std::vector<Value*> with(norm->results().size(), nullptr);
     with[0] = input;
     replace(norm, with, /*take_names=*/false);
@@ -266,14 +272,14 @@ Result<int64_t> fold_batch_norm(ir::Module& module) {
   uint64_t budget = kSlackBytes;
   for (const auto& [key, constant] : module.constants) budget += constant.data.nbytes();
   PTE_TRY(const int64_t changes, for_each_graph(module, [&](Graph& graph) -> Result<int64_t> {
-    Folder folder(module, graph, written, arena, budget);
-    int64_t count = 0;
-    for (Node* node : graph.nodes()) {
-      PTE_TRY(const bool folded, folder.visit(node));
-      count += folded ? 1 : 0;
-    }
-    return count;
-  }));
+            Folder folder(module, graph, written, arena, budget);
+            int64_t count = 0;
+            for (Node* node : graph.nodes()) {
+              PTE_TRY(const bool folded, folder.visit(node));
+              count += folded ? 1 : 0;
+            }
+            return count;
+          }));
   if (changes > 0) module.drop_unused_constants();
   return changes;
 }

@@ -25,7 +25,8 @@ constexpr const char* kStatistics = R"(const @g: float32[2] parameter = dense [2
 
 // scale = g / sqrt(v + 1) = 1, 1; shift = h - m * scale
 TEST(FoldBatchNorm, IntoConvolutionWithoutBias) {
-  const std::string before = std::string(kStatistics) + R"(const @c.weight: float32[2,1,1,2] parameter = dense [1, 2, 3, 4]
+  const std::string before =
+      std::string(kStatistics) + R"(const @c.weight: float32[2,1,1,2] parameter = dense [1, 2, 3, 4]
   func forward(%x: float32[1,1,4,4]) {
     %w = const @c.weight
     %g = const @g
@@ -37,7 +38,8 @@ TEST(FoldBatchNorm, IntoConvolutionWithoutBias) {
     %r: float32[1,2,4,3] = aten.relu.default(%z)
     return %r
   })";
-  expect_rewrite(fold_batch_norm, before, R"(const @c.weight_folded: float32[2,1,1,2] parameter = dense [1, 2, 3, 4]
+  expect_rewrite(fold_batch_norm, before,
+                 R"(const @c.weight_folded: float32[2,1,1,2] parameter = dense [1, 2, 3, 4]
   const @c.bias_folded: float32[2] parameter = dense [-0.5, 1]
   func forward(%x: float32[1,1,4,4]) {
     %w = const @c.weight_folded
@@ -71,7 +73,9 @@ TEST(FoldBatchNorm, IntoTransposedGroups) {
 }
 
 TEST(FoldBatchNorm, IntoLinearAndAddmm) {
-  const Module module = after_pass(fold_batch_norm, std::string(kStatistics) + R"(const @w: float32[2,3] parameter = dense [1, 2, 3, 4, 5, 6]
+  const Module module =
+      after_pass(fold_batch_norm, std::string(kStatistics) +
+                                      R"(const @w: float32[2,3] parameter = dense [1, 2, 3, 4, 5, 6]
   const @t: float32[3,2] parameter = dense [1, 2, 3, 4, 5, 6]
   const @b: float32[2] parameter = dense [1, 1]
   func forward(%x: float32[5,3]) {
@@ -111,7 +115,8 @@ std::string with_norm_of(const std::string& nodes, const std::string& statistics
     %h = const @h
     %m = const @m
     %v = const @v
-)" + nodes + "\n  }";
+)" + nodes +
+         "\n  }";
 }
 
 TEST(FoldBatchNorm, LeavesWhatItMust) {
@@ -123,7 +128,8 @@ TEST(FoldBatchNorm, LeavesWhatItMust) {
   // The convolution's own result is read as well.
   expect_unchanged(fold_batch_norm, with_norm_of(conv + norm + "return %z, %y", kStatistics));
   // A buffer that the method writes.
-  expect_unchanged(fold_batch_norm, with_norm_of(conv + norm + "return %z, mutate @m %h", kStatistics));
+  expect_unchanged(fold_batch_norm,
+                   with_norm_of(conv + norm + "return %z, mutate @m %h", kStatistics));
   // Statistics without data.
   std::string elided = kStatistics;
   elided.replace(elided.find("dense [3, 8]"), 12, "elided");
@@ -136,12 +142,16 @@ TEST(FoldBatchNorm, LeavesWhatItMust) {
   expect_unchanged(fold_batch_norm,
                    with_norm_of("%a: float32[1,2,4] = aten.convolution.default(%x, %w, none, [1], "
                                 "[0], [1], false, [0], 1)\n %y: float32[1,2,4] = "
-                                "aten.relu.default(%a)\n" + norm + "return %z", kStatistics));
+                                "aten.relu.default(%a)\n" +
+                                    norm + "return %z",
+                                kStatistics));
 }
 
 TEST(FoldBatchNorm, LeavesRowsOfMatricesAlone) {
   // Rank 3: batch norm's channels are not the features that linear makes.
-  expect_unchanged(fold_batch_norm, std::string(kStatistics) + R"(const @w: float32[3,3] parameter = dense [1, 2, 3, 4, 5, 6, 7, 8, 9]
+  expect_unchanged(fold_batch_norm,
+                   std::string(kStatistics) +
+                       R"(const @w: float32[3,3] parameter = dense [1, 2, 3, 4, 5, 6, 7, 8, 9]
   func forward(%x: float32[1,2,3]) {
     %w = const @w
     %g = const @g

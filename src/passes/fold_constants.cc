@@ -37,9 +37,8 @@ class Folder {
     if (!sizes.has_value()) return false;
     const auto bytes = byte_count(node->result()->tensor().dtype, *sizes);
     if (!bytes.has_value() || *bytes > std::max(released, kTinyBytes)) return false;
-    PTE_TRY(std::optional<Tensor> data, evaluate(*node, [&](const Value* value) {
-              return module_.data_of(value);
-            }));
+    PTE_TRY(std::optional<Tensor> data,
+            evaluate(*node, [&](const Value* value) { return module_.data_of(value); }));
     if (!data.has_value()) return false;
     const Value* first = inputs.front();
     const ir::Constant::Kind kind = module_.constants.at(*first->constant()).kind;
@@ -67,13 +66,13 @@ class Folder {
 Result<int64_t> fold_constants(ir::Module& module) {
   Folder folder(module);
   PTE_TRY(const int64_t changes, for_each_graph(module, [&](Graph& graph) -> Result<int64_t> {
-    int64_t count = 0;
-    for (Node* node : graph.nodes()) {
-      PTE_TRY(const bool folded, folder.visit(graph, node));
-      count += folded ? 1 : 0;
-    }
-    return count;
-  }));
+            int64_t count = 0;
+            for (Node* node : graph.nodes()) {
+              PTE_TRY(const bool folded, folder.visit(graph, node));
+              count += folded ? 1 : 0;
+            }
+            return count;
+          }));
   if (changes > 0) module.drop_unused_constants();
   return changes;
 }

@@ -20,7 +20,8 @@ TEST(FoldConstants, RearrangesWeights) {
 }
 
 TEST(FoldConstants, ComputesChains) {
-  expect_rewrite(fold_constants, R"(const @a: float32[4] buffer = dense [1, 2, 3, 4]
+  expect_rewrite(
+      fold_constants, R"(const @a: float32[4] buffer = dense [1, 2, 3, 4]
   const @i: int64[2] constant = dense [5, -6]
   func forward(%x: float32[2,2]) {
     %a = const @a
@@ -35,7 +36,7 @@ TEST(FoldConstants, ComputesChains) {
     %y: float32[2,2] = aten.add.Tensor(%x, %h)
     return %y
   })",
-                 R"(const @a_view_copy_mul_select_copy_sub_neg_expand_copy: float32[2,2] buffer = dense [3.5, -8, 3.5, -8]
+      R"(const @a_view_copy_mul_select_copy_sub_neg_expand_copy: float32[2,2] buffer = dense [3.5, -8, 3.5, -8]
   func forward(%x: float32[2,2]) {
     %h = const @a_view_copy_mul_select_copy_sub_neg_expand_copy
     %y: float32[2,2] = aten.add.Tensor(%x, %h)
@@ -44,7 +45,8 @@ TEST(FoldConstants, ComputesChains) {
 }
 
 TEST(FoldConstants, SlicesAndJoins) {
-  const Module module = after_pass(fold_constants, R"(const @a: int32[5] constant = dense [0, 1, 2, 3, 4]
+  const Module module =
+      after_pass(fold_constants, R"(const @a: int32[5] constant = dense [0, 1, 2, 3, 4]
   func forward() {
     %a = const @a
     %b: int32[2] = aten.slice_copy.Tensor(%a, 0, -4, -1, 2)
@@ -93,7 +95,9 @@ TEST(FoldConstants, NeverGrowsTheProgram) {
     return %y
   })");
   // A second form of a constant that is read elsewhere too.
-  expect_unchanged(fold_constants, R"(const @a: float32[5,4] constant = dense [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]
+  expect_unchanged(
+      fold_constants,
+      R"(const @a: float32[5,4] constant = dense [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]
   func forward() {
     %a = const @a
     %b: float32[4,5] = aten.permute_copy.default(%a, [1, 0])
@@ -118,7 +122,8 @@ TEST(FoldConstants, LeavesWhatIsKnownOnlyAtRunTime) {
 }
 
 TEST(FoldConstants, RoundsHalvesOnce) {
-  const Module module = after_pass(fold_constants, R"(const @a: float16[2] constant = dense [1, 2048]
+  const Module module =
+      after_pass(fold_constants, R"(const @a: float16[2] constant = dense [1, 2048]
   const @b: float16[2] constant = dense [-0.0, 1]
   func forward() {
     %a = const @a

@@ -12,23 +12,40 @@ namespace {
 
 std::optional<Op> functional_form(Op op) {
   switch (op) {
-    case Op::aten_add__Tensor: return Op::aten_add_Tensor;
-    case Op::aten_sub__Tensor: return Op::aten_sub_Tensor;
-    case Op::aten_mul__Tensor: return Op::aten_mul_Tensor;
-    case Op::aten_div__Tensor: return Op::aten_div_Tensor;
-    case Op::aten_relu_: return Op::aten_relu;
-    case Op::aten_relu6_: return Op::aten_relu6;
-    case Op::aten_hardtanh_: return Op::aten_hardtanh;
-    case Op::aten_hardswish_: return Op::aten_hardswish;
-    case Op::aten_hardsigmoid_: return Op::aten_hardsigmoid;
-    case Op::aten_sigmoid_: return Op::aten_sigmoid;
-    case Op::aten_silu_: return Op::aten_silu;
-    case Op::aten_leaky_relu_: return Op::aten_leaky_relu;
-    case Op::aten_clamp_: return Op::aten_clamp;
-    case Op::aten_dropout_: return Op::aten_dropout;
-    case Op::aten_detach_: return Op::aten_detach;
-    case Op::aten_copy_: return Op::aten_copy;
-    default: return std::nullopt;
+    case Op::aten_add__Tensor:
+      return Op::aten_add_Tensor;
+    case Op::aten_sub__Tensor:
+      return Op::aten_sub_Tensor;
+    case Op::aten_mul__Tensor:
+      return Op::aten_mul_Tensor;
+    case Op::aten_div__Tensor:
+      return Op::aten_div_Tensor;
+    case Op::aten_relu_:
+      return Op::aten_relu;
+    case Op::aten_relu6_:
+      return Op::aten_relu6;
+    case Op::aten_hardtanh_:
+      return Op::aten_hardtanh;
+    case Op::aten_hardswish_:
+      return Op::aten_hardswish;
+    case Op::aten_hardsigmoid_:
+      return Op::aten_hardsigmoid;
+    case Op::aten_sigmoid_:
+      return Op::aten_sigmoid;
+    case Op::aten_silu_:
+      return Op::aten_silu;
+    case Op::aten_leaky_relu_:
+      return Op::aten_leaky_relu;
+    case Op::aten_clamp_:
+      return Op::aten_clamp;
+    case Op::aten_dropout_:
+      return Op::aten_dropout;
+    case Op::aten_detach_:
+      return Op::aten_detach;
+    case Op::aten_copy_:
+      return Op::aten_copy;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -114,7 +131,8 @@ class Functionalizer {
         PTE_CHECK(write(node, *form).at(where));
         ++changes;
       } else if (may_alias(*node)) {
-        for (const Value* result : node->results()) aliases_[root(node->input(0))].push_back(result);
+        for (const Value* result : node->results())
+          aliases_[root(node->input(0))].push_back(result);
       }
     }
     for (ir::Output& output : graph_.outputs()) {
@@ -259,8 +277,7 @@ class Functionalizer {
 
   // Which result of the view `*it` the path goes on from.
   static size_t next_index(const std::vector<const Node*>& path,
-                           std::vector<const Node*>::const_reverse_iterator it,
-                           const Value* end) {
+                           std::vector<const Node*>::const_reverse_iterator it, const Value* end) {
     const auto next = std::next(it);
     return next == path.rend() ? end->index() : (*next)->input(0)->index();
   }
@@ -277,10 +294,11 @@ class Functionalizer {
       }
       Value* last = newest(const_cast<Value*>(owner));
       const bool constant = owner->is_constant();
-      graph_.outputs().push_back({last,
-                                  constant ? ir::OutputKind::kBufferMutation
-                                           : ir::OutputKind::kInputMutation,
-                                  constant ? *owner->constant() : owner->name(), {}});
+      graph_.outputs().push_back(
+          {last,
+           constant ? ir::OutputKind::kBufferMutation : ir::OutputKind::kInputMutation,
+           constant ? *owner->constant() : owner->name(),
+           {}});
     }
     return {};
   }
@@ -289,8 +307,8 @@ class Functionalizer {
   Graph& graph_;
   bool is_method_;
   std::unordered_map<const Node*, size_t> order_;
-  std::unordered_map<const Value*, Value*> newest_;         // stale value → the one after a write
-  std::unordered_map<const Value*, const Value*> origin_;   // new version → owner of the memory
+  std::unordered_map<const Value*, Value*> newest_;        // stale value → the one after a write
+  std::unordered_map<const Value*, const Value*> origin_;  // new version → owner of the memory
   std::unordered_map<const Value*, std::vector<const Value*>> aliases_;
   std::vector<const Value*> written_owners_;
 };

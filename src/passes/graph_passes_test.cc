@@ -237,16 +237,17 @@ TEST(FusePadding, OnlyZeroSymmetricAndSpatial) {
   })");
   for (const char* pad : {"[2, 2, 1, 1], 1.0", "[2, 1, 1, 2], 0"}) {
     const std::string size = pad[4] == '2' ? "10,12" : "11,11";
-    expect_unchanged(fused, head + "%a: float32[1,2," + size +
-                                "] = aten.constant_pad_nd.default(%x, " + pad +
-                                ")\n%b: float32[1,3," + size +
-                                "] = aten.convolution.default(%a, %w, none, [1, 1], [1, 1], [1, 1], "
-                                "false, [0, 0], 1)\nreturn %b }");
+    expect_unchanged(
+        fused, head + "%a: float32[1,2," + size + "] = aten.constant_pad_nd.default(%x, " + pad +
+                   ")\n%b: float32[1,3," + size +
+                   "] = aten.convolution.default(%a, %w, none, [1, 1], [1, 1], [1, 1], "
+                   "false, [0, 0], 1)\nreturn %b }");
   }
 }
 
 TEST(DedupeConstants, EqualBytesOfEqualTypeShare) {
-  const Module module = after_pass(dedupe_constants, R"(const @a: float32[2] parameter = dense [1, 2]
+  const Module module =
+      after_pass(dedupe_constants, R"(const @a: float32[2] parameter = dense [1, 2]
   const @b: float32[2] buffer = dense [1, 2]
   const @c: int32[2] buffer = dense [1, 2]
   const @d: float32[2] buffer = dense [1, 3]

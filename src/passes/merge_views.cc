@@ -21,13 +21,14 @@ bool is_reshape(const Node* node) {
 }
 
 bool is_permute(const Node* node) {
-  return node != nullptr && node->is(Op::aten_permute_copy) && node->arg(1).integers().has_value() &&
-         node->input(0)->tensor().is_contiguous() && node->result()->tensor().is_contiguous();
+  return node != nullptr && node->is(Op::aten_permute_copy) &&
+         node->arg(1).integers().has_value() && node->input(0)->tensor().is_contiguous() &&
+         node->result()->tensor().is_contiguous();
 }
 
 size_t symbolic_sizes(const SymSizes& sizes) {
-  return static_cast<size_t>(std::count_if(
-      sizes.begin(), sizes.end(), [](const SymInt& size) { return !size.is_constant(); }));
+  return static_cast<size_t>(std::count_if(sizes.begin(), sizes.end(),
+                                           [](const SymInt& size) { return !size.is_constant(); }));
 }
 
 class Merger {

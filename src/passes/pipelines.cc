@@ -1,6 +1,5 @@
 #include "passes/pipelines.h"
 
-
 namespace pte::passes {
 namespace {
 
@@ -18,8 +17,8 @@ std::vector<Pass> common_passes() {
   std::vector<Pass> passes;
   passes.push_back({"functionalize", "in-place operators become functional", functionalize});
   passes.push_back({"remove_identities", "drop what does nothing at inference", remove_identities});
-  passes.push_back(decompose_pass("decompose", "composites become core operators",
-                                  xnnpack_operators()));
+  passes.push_back(
+      decompose_pass("decompose", "composites become core operators", xnnpack_operators()));
   passes.push_back({"remove_identities", "drop what does nothing at inference", remove_identities});
   passes.push_back({"merge_clamps", "chains of clamps become one", merge_clamps});
   passes.push_back({"recompose", "core operators become what they came from", recompose});
@@ -45,8 +44,13 @@ std::vector<Pass> cleanup_passes() {
 
 const OpSet& xnnpack_operators() {
   static const OpSet ops = {
-      Op::aten_linear,     Op::aten_hardswish, Op::aten_hardsigmoid,           Op::aten_silu,
-      Op::aten_prelu,      Op::aten_gelu,      Op::aten_upsample_bilinear2d_vec,
+      Op::aten_linear,
+      Op::aten_hardswish,
+      Op::aten_hardsigmoid,
+      Op::aten_silu,
+      Op::aten_prelu,
+      Op::aten_gelu,
+      Op::aten_upsample_bilinear2d_vec,
       Op::aten_max_pool2d,
   };
   return ops;

@@ -29,8 +29,8 @@ class Recomposer {
  private:
   // The node's result has one reader, which is no output.
   bool only_used_here(const Node* node) const {
-    return node != nullptr && node->results().size() == 1 &&
-           node->result()->users().size() == 1 && !outputs_.contains(node->result());
+    return node != nullptr && node->results().size() == 1 && node->result()->users().size() == 1 &&
+           !outputs_.contains(node->result());
   }
 
   // The number that an argument is: a literal, or a constant with one element.
@@ -44,9 +44,8 @@ class Recomposer {
     // With more dimensions than its partner it would add some to the result.
     if (data == nullptr || data->numel() != 1 || data->rank() != 0) return std::nullopt;
     std::optional<double> number;
-    dispatch(data->dtype(), [&]<typename T>(T) {
-      number = static_cast<double>(*data->template data_as<T>());
-    });
+    dispatch(data->dtype(),
+             [&]<typename T>(T) { number = static_cast<double>(*data->template data_as<T>()); });
     return number;
   }
 
@@ -138,14 +137,14 @@ class Recomposer {
 Result<int64_t> recompose(ir::Module& module) {
   const auto written = written_constants(module);
   PTE_TRY(const int64_t changes, for_each_graph(module, [&](Graph& graph) -> Result<int64_t> {
-    Recomposer recomposer(module, graph, written);
-    int64_t count = 0;
-    for (Node* node : graph.nodes()) {
-      PTE_TRY(const bool changed, recomposer.visit(node));
-      count += changed ? 1 : 0;
-    }
-    return count;
-  }));
+            Recomposer recomposer(module, graph, written);
+            int64_t count = 0;
+            for (Node* node : graph.nodes()) {
+              PTE_TRY(const bool changed, recomposer.visit(node));
+              count += changed ? 1 : 0;
+            }
+            return count;
+          }));
   if (changes > 0) PTE_CHECK(dead_code(module));
   return changes;
 }

@@ -61,7 +61,8 @@ TEST(Recompose, LeavesWhatIsAlmostIt) {
     %j: float32[2] = aten.div.Scalar(%i, 6)
     return %d, %g, %j, %i
   })");
-  // A bias that does not stand for one number a column, a scaled product, a weight made at run time.
+  // A bias that does not stand for one number a column, a scaled product, a weight made at run
+  // time.
   expect_unchanged(recompose, R"(const @w: float32[2,3] parameter = elided
   const @b: float32[2,1] parameter = elided
   const @c: float32[2] parameter = elided

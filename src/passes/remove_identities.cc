@@ -18,8 +18,8 @@ bool is_identity_permutation(const Arg& arg, size_t rank) {
 
 bool all_zero(const Arg& arg) {
   const auto values = arg.integers();
-  return values.has_value() && std::all_of(values->begin(), values->end(),
-                                           [](int64_t value) { return value == 0; });
+  return values.has_value() &&
+         std::all_of(values->begin(), values->end(), [](int64_t value) { return value == 0; });
 }
 
 // True when the node gives back its first operand, whose type is that of the result. Sizes that

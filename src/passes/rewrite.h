@@ -28,8 +28,7 @@ std::vector<Graph*> all_graphs(Module& module);
 std::vector<const Graph*> all_graphs(const Module& module);
 
 // Calls `visit` for every graph, innermost first, and sums what it returns.
-Result<int64_t> for_each_graph(Module& module,
-                               const std::function<Result<int64_t>(Graph&)>& visit);
+Result<int64_t> for_each_graph(Module& module, const std::function<Result<int64_t>(Graph&)>& visit);
 
 // Keys of the constants that some method writes: their values are not known before run time.
 std::set<std::string, std::less<>> written_constants(const Module& module);

@@ -52,16 +52,15 @@ Result<std::vector<Timing>> run_passes(ir::Module& module, std::span<const Pass>
     Result<int64_t> changes = pass.run(module);
     const auto end = std::chrono::steady_clock::now();
     if (!changes.has_value()) return std::move(changes.error()).at("pass " + pass.name);
-    timings.push_back({pass.name, std::chrono::duration<double, std::milli>(end - begin).count(),
-                       *changes});
+    timings.push_back(
+        {pass.name, std::chrono::duration<double, std::milli>(end - begin).count(), *changes});
     if (options.verify) {
       if (Status status = ir::verify(module); !status.has_value()) {
-        return internal_error("pass {} left a broken graph: {}", pass.name,
-                              status.error().message);
+        return internal_error("pass {} left a broken graph: {}", pass.name, status.error().message);
       }
     }
-    if (options.dump && (contains(options.dump_after, "all") ||
-                         contains(options.dump_after, pass.name))) {
+    if (options.dump &&
+        (contains(options.dump_after, "all") || contains(options.dump_after, pass.name))) {
       options.dump(pass, module);
     }
   }

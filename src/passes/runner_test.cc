@@ -55,11 +55,11 @@ TEST(Runner, UnknownNamesListTheKnown) {
 
 TEST(Runner, FindsThePassThatBreaksAGraph) {
   Module module = parse(kText);
-  const Pass broken{"breaker", "breaks", [](ir::Module& m) -> Result<int64_t> {
-                      m.forward().front()->result()->set_type(
-                          ir::TensorType::of(DType::kFloat64, {2}));
-                      return 1;
-                    }};
+  const Pass broken{
+      "breaker", "breaks", [](ir::Module& m) -> Result<int64_t> {
+        m.forward().front()->result()->set_type(ir::TensorType::of(DType::kFloat64, {2}));
+        return 1;
+      }};
   Options options;
   options.verify = true;
   const auto status = run_passes(module, std::span(&broken, 1), options);

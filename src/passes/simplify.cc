@@ -23,7 +23,7 @@ Value* operand_of(const Node& node) {
       return is_number(node.arg(1), 0) && is_number(node.arg(2), 1) ? node.input(0) : nullptr;
     case Op::aten_add_Scalar:
       return is_number(node.arg(1), 0) && is_integer(node.input(0)->tensor().dtype) ? node.input(0)
-                                                                                   : nullptr;
+                                                                                    : nullptr;
     case Op::aten_neg: {
       const Node* inner = node.input(0)->producer();
       return inner != nullptr && inner->is(Op::aten_neg) ? inner->input(0) : nullptr;

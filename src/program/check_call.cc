@@ -13,43 +13,64 @@ bool is_number(const Value& value) {
 
 bool fits(const Value& value, ArgKind kind) {
   switch (kind) {
-    case ArgKind::kTensor: return std::holds_alternative<TensorValue>(value);
-    case ArgKind::kTensorList: return std::holds_alternative<TensorList>(value);
+    case ArgKind::kTensor:
+      return std::holds_alternative<TensorValue>(value);
+    case ArgKind::kTensorList:
+      return std::holds_alternative<TensorList>(value);
     case ArgKind::kOptionalTensorList:
       return std::holds_alternative<OptionalTensorList>(value) ||
              std::holds_alternative<TensorList>(value);
-    case ArgKind::kScalar: return is_number(value);
+    case ArgKind::kScalar:
+      return is_number(value);
     // A float argument may have been given as a whole number.
     case ArgKind::kFloat:
       return std::holds_alternative<double>(value) || std::holds_alternative<int64_t>(value);
-    case ArgKind::kIntList: return std::holds_alternative<IntList>(value);
-    case ArgKind::kFloatList: return std::holds_alternative<std::vector<double>>(value);
-    case ArgKind::kBool: return std::holds_alternative<bool>(value);
-    case ArgKind::kBoolList: return std::holds_alternative<std::vector<bool>>(value);
-    case ArgKind::kString: return std::holds_alternative<std::string>(value);
+    case ArgKind::kIntList:
+      return std::holds_alternative<IntList>(value);
+    case ArgKind::kFloatList:
+      return std::holds_alternative<std::vector<double>>(value);
+    case ArgKind::kBool:
+      return std::holds_alternative<bool>(value);
+    case ArgKind::kBoolList:
+      return std::holds_alternative<std::vector<bool>>(value);
+    case ArgKind::kString:
+      return std::holds_alternative<std::string>(value);
     case ArgKind::kInt:
     case ArgKind::kDType:
     case ArgKind::kLayout:
     case ArgKind::kMemoryFormat:
-    case ArgKind::kDevice: return std::holds_alternative<int64_t>(value);
-    case ArgKind::kGraph: return false;
+    case ArgKind::kDevice:
+      return std::holds_alternative<int64_t>(value);
+    case ArgKind::kGraph:
+      return false;
   }
   return false;
 }
 
 std::string_view expected_name(ArgKind kind) {
   switch (kind) {
-    case ArgKind::kTensor: return "Tensor";
-    case ArgKind::kTensorList: return "TensorList";
-    case ArgKind::kOptionalTensorList: return "OptionalTensorList";
-    case ArgKind::kScalar: return "number";
-    case ArgKind::kFloat: return "Double";
-    case ArgKind::kIntList: return "IntList";
-    case ArgKind::kFloatList: return "DoubleList";
-    case ArgKind::kBool: return "Bool";
-    case ArgKind::kBoolList: return "BoolList";
-    case ArgKind::kString: return "String";
-    default: return "Int";
+    case ArgKind::kTensor:
+      return "Tensor";
+    case ArgKind::kTensorList:
+      return "TensorList";
+    case ArgKind::kOptionalTensorList:
+      return "OptionalTensorList";
+    case ArgKind::kScalar:
+      return "number";
+    case ArgKind::kFloat:
+      return "Double";
+    case ArgKind::kIntList:
+      return "IntList";
+    case ArgKind::kFloatList:
+      return "DoubleList";
+    case ArgKind::kBool:
+      return "Bool";
+    case ArgKind::kBoolList:
+      return "BoolList";
+    case ArgKind::kString:
+      return "String";
+    default:
+      return "Int";
   }
 }
 
@@ -81,7 +102,8 @@ Status check_call(const Method& method, const KernelCall& call) {
   };
   for (size_t i = 0; i < inputs; ++i) {
     const ArgSchema& arg = info->args[static_cast<size_t>(info->out_args[i])];
-    if (fits(value(i), arg.kind) || (arg.optional && std::holds_alternative<Null>(value(i)))) continue;
+    if (fits(value(i), arg.kind) || (arg.optional && std::holds_alternative<Null>(value(i))))
+      continue;
     return invalid_data("{}: argument '{}' is value {} ({}), expected {}", quote(op.full_name()),
                         arg.name, call.args[i], kind_name(value(i)), expected_name(arg.kind));
   }
@@ -97,8 +119,8 @@ Status check_call(const Method& method, const KernelCall& call) {
                         call.args[inputs], call.args[inputs + 1]);
   }
   if (results > 1 && !once && !std::holds_alternative<TensorList>(value(inputs + results))) {
-    return invalid_data("{}: its last value gathers {} results, found {}, expected TensorList", quote(op.full_name()),
-                        results, kind_name(value(inputs + results)));
+    return invalid_data("{}: its last value gathers {} results, found {}, expected TensorList",
+                        quote(op.full_name()), results, kind_name(value(inputs + results)));
   }
   return {};
 }

@@ -196,7 +196,8 @@ Offset<fb::ExecutionPlan> Encoder::method(size_t index) {
     std::vector<Offset<fb::NonConstBufferDevice>> items;
     for (const ArenaDevice& device : in.arena_devices) {
       items.push_back(fb::CreateNonConstBufferDevice(
-          out_, device.arena, static_cast<fb::DeviceType>(device.device_type), device.device_index));
+          out_, device.arena, static_cast<fb::DeviceType>(device.device_type),
+          device.device_index));
     }
     devices = tables(items);
   }
@@ -275,7 +276,8 @@ uint64_t estimate(const Program& program, const Layout& layout) {
       if (const auto* string = std::get_if<std::string>(&value)) bytes += string->size();
       if (const auto* list = std::get_if<IntList>(&value)) bytes += 8 * list->items.size();
       if (const auto* list = std::get_if<TensorList>(&value)) bytes += 4 * list->items.size();
-      if (const auto* list = std::get_if<OptionalTensorList>(&value)) bytes += 4 * list->items.size();
+      if (const auto* list = std::get_if<OptionalTensorList>(&value))
+        bytes += 4 * list->items.size();
       if (const auto* list = std::get_if<std::vector<double>>(&value)) bytes += 8 * list->size();
       if (const auto* list = std::get_if<std::vector<bool>>(&value)) bytes += list->size();
     }
@@ -283,8 +285,10 @@ uint64_t estimate(const Program& program, const Layout& layout) {
       bytes += 96;
       for (const Instruction& instruction : chain.instructions) {
         bytes += 64;
-        if (const auto* call = std::get_if<KernelCall>(&instruction)) bytes += 4 * call->args.size();
-        if (const auto* call = std::get_if<DelegateCall>(&instruction)) bytes += 4 * call->args.size();
+        if (const auto* call = std::get_if<KernelCall>(&instruction))
+          bytes += 4 * call->args.size();
+        if (const auto* call = std::get_if<DelegateCall>(&instruction))
+          bytes += 4 * call->args.size();
       }
       for (const auto& trace : chain.stack_traces) {
         bytes += 32;

@@ -40,9 +40,11 @@ const TensorValue& tensor_at(const Method& method, size_t index) {
   return std::get<TensorValue>(method.values.at(index));
 }
 
-constexpr const char* kGoldens[] = {
-    "add",  "add_weight",     "add_unplanned", "add_traced", "add_xnnpack",        "conv_relu6_portable",
-    "cond", "mutable_buffer", "dynamic_batch", "split_cat",  "conv_relu6_xnnpack", "conv_relu6_inline", "map"};
+constexpr const char* kGoldens[] = {"add",        "add_weight",         "add_unplanned",
+                                    "add_traced", "add_xnnpack",        "conv_relu6_portable",
+                                    "cond",       "mutable_buffer",     "dynamic_batch",
+                                    "split_cat",  "conv_relu6_xnnpack", "conv_relu6_inline",
+                                    "map"};
 
 TEST(Writer, AddHasNoHeaderAndReadsBack) {
   const Program program = add_program();
@@ -264,9 +266,12 @@ TEST(Reader, NamesOtherFormats) {
       {std::string("\x10\0\0\0ET13\0\0\0\0", 12),
        "x: not an ExecuTorch program but an ExecuTorch program of another version (identifier "
        "ET13, known is ET12)"},
-      {"PK\x03\x04 and so on", "x: not an ExecuTorch program but a zip archive (.pt2, .pt or .ptl)"},
-      {std::string("\x08\x08\x12\x07pytorch", 11), "x: not an ExecuTorch program but an ONNX model (.onnx)"},
-      {std::string("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9", 9), "x: not an ExecuTorch program but a pickle (.pth)"},
+      {"PK\x03\x04 and so on",
+       "x: not an ExecuTorch program but a zip archive (.pt2, .pt or .ptl)"},
+      {std::string("\x08\x08\x12\x07pytorch", 11),
+       "x: not an ExecuTorch program but an ONNX model (.onnx)"},
+      {std::string("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9", 9),
+       "x: not an ExecuTorch program but a pickle (.pth)"},
       {std::string(64, 'q'), "x: not an ExecuTorch program: no identifier ET12 at byte 4"},
   };
   for (const Foreign& item : cases) {

@@ -32,7 +32,8 @@ Error wrong_format(Bytes file) {
     return invalid_data("not an ExecuTorch program: no identifier ET12 at byte 4");
   }
   Error error = invalid_data("not an ExecuTorch program but {}", guess);
-  if (has_text(file, 4, "BP08")) error.hint = "a bundled program carries a .pte inside; extract it first";
+  if (has_text(file, 4, "BP08"))
+    error.hint = "a bundled program carries a .pte inside; extract it first";
   if (has_text(file, 0, "PK\x03\x04")) error.hint = "`pte export` turns a model into a .pte";
   return error;
 }
@@ -47,7 +48,8 @@ std::string guess_format(Bytes file) {
   if (has_text(file, 4, "ET")) {
     std::string identifier(as_text(file.subspan(4, std::min<size_t>(4, file.size() - 4))));
     for (char& c : identifier) c = c >= 0x20 && c < 0x7f ? c : '?';
-    return "an ExecuTorch program of another version (identifier " + identifier + ", known is ET12)";
+    return "an ExecuTorch program of another version (identifier " + identifier +
+           ", known is ET12)";
   }
   if (has_text(file, 0, "PK\x03\x04")) return "a zip archive (.pt2, .pt or .ptl)";
   if (has_text(file, 0, std::string_view("\x80\x02", 2))) return "a pickle (.pth)";
@@ -91,7 +93,8 @@ Result<FileHeader> read_header(Bytes file) {
                         header.length, kShortHeader);
   }
   if (!in_range(kHeaderOffset, header.length, file.size())) {
-    return invalid_data("truncated: {} bytes, its header alone takes {}", file.size(), header.length);
+    return invalid_data("truncated: {} bytes, its header alone takes {}", file.size(),
+                        header.length);
   }
   header.program_size = load<uint64_t>(file, 16);
   header.segment_base = load<uint64_t>(file, 24);

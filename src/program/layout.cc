@@ -71,7 +71,8 @@ class LayoutMaker {
 
   Result<uint32_t> segment(const Blob& blob) {
     constexpr uint32_t kLargestAlignment = 1U << 20;
-    if (blob.alignment > kLargestAlignment || (blob.alignment != 0 && !std::has_single_bit(blob.alignment))) {
+    if (blob.alignment > kLargestAlignment ||
+        (blob.alignment != 0 && !std::has_single_bit(blob.alignment))) {
       return invalid_argument("alignment {} is no power of two up to {}", blob.alignment,
                               kLargestAlignment);
     }

@@ -42,7 +42,8 @@ class PlanReader {
     std::vector<Tenant> out;
     for (size_t i = 0; i < uses_.size(); ++i) {
       const auto* tensor = std::get_if<TensorValue>(&method_.values[i]);
-      if (tensor == nullptr || !tensor->allocation || !uses_[i].used() || tensor->nbytes() == 0) continue;
+      if (tensor == nullptr || !tensor->allocation || !uses_[i].used() || tensor->nbytes() == 0)
+        continue;
       Tenant tenant{i, tensor->allocation->memory_id, tensor->allocation->offset, 0, uses_[i]};
       tenant.end = tenant.begin + tensor->nbytes();
       // A buffer with a value from the file keeps it from call to call.
@@ -151,7 +152,8 @@ class PlanReader {
       }
     }
     for (Use& use : uses_) {
-      const auto after = std::upper_bound(merged.begin(), merged.end(), std::pair(use.last, INT64_MAX));
+      const auto after =
+          std::upper_bound(merged.begin(), merged.end(), std::pair(use.last, INT64_MAX));
       if (!use.used() || after == merged.begin()) continue;
       const auto& [begin, last] = *std::prev(after);
       if (use.first < begin && use.last <= last) use.last = last;

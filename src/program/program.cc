@@ -20,9 +20,17 @@ Blob Blob::of(const Tensor& tensor) {
 }
 
 std::string_view kind_name(const Value& value) {
-  static constexpr std::string_view kNames[] = {
-      "None",    "Int",        "Bool",     "Double",     "Tensor",            "String",
-      "IntList", "DoubleList", "BoolList", "TensorList", "OptionalTensorList"};
+  static constexpr std::string_view kNames[] = {"None",
+                                                "Int",
+                                                "Bool",
+                                                "Double",
+                                                "Tensor",
+                                                "String",
+                                                "IntList",
+                                                "DoubleList",
+                                                "BoolList",
+                                                "TensorList",
+                                                "OptionalTensorList"};
   static_assert(std::size(kNames) == std::variant_size_v<Value>);
   return kNames[value.index()];
 }

@@ -49,17 +49,23 @@ struct TensorValue {
   uint32_t constant = 0;
   std::optional<Allocation> allocation;
   bool external = false;
-  std::string name;         // fully qualified name; often empty
-  int8_t device_type = 0;   // 0 is the CPU
+  std::string name;        // fully qualified name; often empty
+  int8_t device_type = 0;  // 0 is the CPU
   int8_t device_index = 0;
 
   size_t nbytes() const { return byte_count(dtype, sizes).value_or(0); }
 };
 
 struct Null {};
-struct IntList { std::vector<int32_t> items; };             // indices of Int values
-struct TensorList { std::vector<int32_t> items; };          // indices of Tensor values
-struct OptionalTensorList { std::vector<int32_t> items; };  // the same; -1 is None
+struct IntList {
+  std::vector<int32_t> items;
+};  // indices of Int values
+struct TensorList {
+  std::vector<int32_t> items;
+};  // indices of Tensor values
+struct OptionalTensorList {
+  std::vector<int32_t> items;
+};  // the same; -1 is None
 
 using Value = std::variant<Null, int64_t, bool, double, TensorValue, std::string, IntList,
                            std::vector<double>, std::vector<bool>, TensorList, OptionalTensorList>;
@@ -83,9 +89,17 @@ struct DelegateCall {
   int32_t delegate = 0;  // index into Method::delegates
   std::vector<int32_t> args;
 };
-struct MoveCall { int32_t from = 0; int32_t to = 0; };
-struct JumpFalseCall { int32_t condition = 0; int32_t target = 0; };
-struct FreeCall { int32_t value = 0; };
+struct MoveCall {
+  int32_t from = 0;
+  int32_t to = 0;
+};
+struct JumpFalseCall {
+  int32_t condition = 0;
+  int32_t target = 0;
+};
+struct FreeCall {
+  int32_t value = 0;
+};
 using Instruction = std::variant<KernelCall, DelegateCall, MoveCall, JumpFalseCall, FreeCall>;
 
 struct CompileSpec {
@@ -123,7 +137,7 @@ struct ArenaDevice {
 
 struct Method {
   std::string name = "forward";
-  std::string input_tree;   // pytree text, see formats 1.6; may be empty
+  std::string input_tree;  // pytree text, see formats 1.6; may be empty
   std::string output_tree;
   std::vector<Value> values;
   std::vector<int32_t> inputs;

@@ -278,9 +278,8 @@ Result<Bytes> Decoder::segment(const fb::Program& root, uint64_t index) {
     return invalid_data("segment {} has {} bytes but the file has no place for segments", index,
                         entry->size());
   }
-  const uint64_t room = header_.segment_bytes != 0
-                            ? header_.segment_bytes
-                            : file_.bytes().size() - header_.segment_base;
+  const uint64_t room = header_.segment_bytes != 0 ? header_.segment_bytes
+                                                   : file_.bytes().size() - header_.segment_base;
   if (!in_range(entry->offset(), entry->size(), room)) {
     return invalid_data("segment {} lies at {} + {}, outside the {} bytes of segments", index,
                         entry->offset(), entry->size(), room);
@@ -363,8 +362,8 @@ Result<Method> Decoder::method(const fb::Program& root, const fb::ExecutionPlan&
     PTE_TRY(out.arena_sizes, numbers(in.non_const_buffer_sizes()));
     if (in.non_const_buffer_device() != nullptr) {
       for (const auto* item : *in.non_const_buffer_device()) {
-        out.arena_devices.push_back({item->buffer_idx(), static_cast<int8_t>(item->device_type()),
-                                     item->device_index()});
+        out.arena_devices.push_back(
+            {item->buffer_idx(), static_cast<int8_t>(item->device_type()), item->device_index()});
       }
     }
     return {};
@@ -388,7 +387,8 @@ Result<std::vector<Blob>> Decoder::pieces(const fb::Program& root, const fb::Sub
                           bytes.size());
     }
     const auto next = std::upper_bound(sorted.begin(), sorted.end(), offsets[i]);
-    const uint64_t end = next == sorted.end() ? bytes.size() : std::min<uint64_t>(*next, bytes.size());
+    const uint64_t end =
+        next == sorted.end() ? bytes.size() : std::min<uint64_t>(*next, bytes.size());
     uint64_t size = end - offsets[i];
     if (i < wanted.size() && wanted[i] != 0) {
       size = std::min<uint64_t>(wanted[i], bytes.size() - offsets[i]);
@@ -433,8 +433,9 @@ Status Decoder::named_data(const fb::Program& root) {
   for (const auto* item : *root.named_data()) {
     NamedData entry;
     PTE_TRY(entry.key, text(item->key()));
-    PTE_TRY(const Bytes bytes,
-            segment(root, item->segment_index()).at(fmt::format("named data {}", quote(entry.key))));
+    PTE_TRY(
+        const Bytes bytes,
+        segment(root, item->segment_index()).at(fmt::format("named data {}", quote(entry.key))));
     entry.data = view(bytes);
     program_.named_data.push_back(std::move(entry));
   }

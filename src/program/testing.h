@@ -65,8 +65,10 @@ inline Program rich_program() {
   method.arena_sizes = {0, 256, 0};
   method.arena_devices = {{2, 1, 3}};
   method.delegates.push_back({"FirstBackend", blob_of<uint8_t>({10, 11, 12}), false, {}});
-  method.delegates.push_back(
-      {"SecondBackend", blob_of<uint8_t>({20, 21}), true, {{"key", blob_of<uint8_t>({1})}, {"", {}}}});
+  method.delegates.push_back({"SecondBackend",
+                              blob_of<uint8_t>({20, 21}),
+                              true,
+                              {{"key", blob_of<uint8_t>({1})}, {"", {}}}});
   method.delegates.push_back({"FirstBackend", blob_of<uint8_t>({10, 11, 12}), false, {}});
   method.operators = {{"aten::cat", "out"}, {"aten::copy_", ""}};
   TensorValue counter = planned({3}, 16, DType::kUInt8);
@@ -113,13 +115,12 @@ inline Program rich_program() {
       KernelCall{0, {20, 9, 3, 3}}, DelegateCall{2, {0, 4}}, DelegateCall{1, {1}},
       JumpFalseCall{11, 6},         MoveCall{9, 10},         FreeCall{3}};
   method.chains[0].stack_traces.resize(6);
-  method.chains[0].stack_traces[1] = {{"model.py", 12, "forward", "return x"}, {"nn.py", 3, "", ""}};
+  method.chains[0].stack_traces[1] = {{"model.py", 12, "forward", "return x"},
+                                      {"nn.py", 3, "", ""}};
   return program;
 }
 
-inline std::string text_of(const Blob& blob) {
-  return std::string(as_text(blob.bytes));
-}
+inline std::string text_of(const Blob& blob) { return std::string(as_text(blob.bytes)); }
 
 inline void expect_same(const std::vector<Blob>& a, const std::vector<Blob>& b) {
   ASSERT_EQ(a.size(), b.size());

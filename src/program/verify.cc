@@ -237,7 +237,8 @@ Status verify(const Program& program) {
     if (!names.insert(method.name).second) {
       return invalid_data("two methods are called {}", quote(method.name));
     }
-    PTE_CHECK(MethodVerifier(program, method).run().at(fmt::format("method {}", quote(method.name))));
+    PTE_CHECK(
+        MethodVerifier(program, method).run().at(fmt::format("method {}", quote(method.name))));
   }
   std::set<std::string_view> keys;
   for (const NamedData& entry : program.named_data) {

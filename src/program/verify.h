@@ -15,7 +15,7 @@ Status verify(const Program& program);
 
 // What is legal but looks wrong: reported, never refused.
 struct Finding {
-  std::string where;    // "method 'forward': values 3 and 7"
+  std::string where;  // "method 'forward': values 3 and 7"
   std::string message;
 };
 

@@ -35,8 +35,12 @@ TEST(Verify, AcceptsGoodPrograms) {
 
 TEST(Verify, NamesEveryBrokenRule) {
   const Broken cases[] = {
-      {[](Program& p) { p.methods[0].outputs = {-1}; }, "output 0 names value -1, the method has 4"},
-      {[](Program& p) { p.methods[0].inputs = {0, 4}; }, "input 1 names value 4, the method has 4"},
+      {[](Program& p) { p.methods[0].outputs = {-1}; },
+       "output 0 names value -1, the method has 4"},
+      {[](Program& p) {
+         p.methods[0].inputs = {0, 4};
+       },
+       "input 1 names value 4, the method has 4"},
       {[](Program& p) { call_of(p).op = 1; },
        "instruction 0: operator 1 is called, the method has 1"},
       {[](Program& p) { call_of(p).args[3] = 77; },
@@ -49,13 +53,21 @@ TEST(Verify, NamesEveryBrokenRule) {
        "instruction 0: 'aten::add.out': argument 'other' is value 3 (Int), expected Tensor"},
       {[](Program& p) { p.methods[0].values[3] = std::string("one"); },
        "instruction 0: 'aten::add.out': argument 'alpha' is value 3 (String), expected number"},
-      {[](Program& p) { p.methods[0].chains[0].instructions.push_back(DelegateCall{0, {}}); },
+      {[](Program& p) {
+         p.methods[0].chains[0].instructions.push_back(DelegateCall{0, {}});
+       },
        "instruction 1: delegate 0 is called, the method has 0"},
-      {[](Program& p) { p.methods[0].chains[0].instructions.push_back(JumpFalseCall{3, 3}); },
+      {[](Program& p) {
+         p.methods[0].chains[0].instructions.push_back(JumpFalseCall{3, 3});
+       },
        "instruction 1: jump to instruction 3 of 2"},
-      {[](Program& p) { p.methods[0].chains[0].instructions.push_back(JumpFalseCall{9, 0}); },
+      {[](Program& p) {
+         p.methods[0].chains[0].instructions.push_back(JumpFalseCall{9, 0});
+       },
        "instruction 1: jump condition names value 9, the method has 4"},
-      {[](Program& p) { p.methods[0].chains[0].instructions.push_back(MoveCall{0, -2}); },
+      {[](Program& p) {
+         p.methods[0].chains[0].instructions.push_back(MoveCall{0, -2});
+       },
        "instruction 1: move target names value -2, the method has 4"},
       {[](Program& p) { p.methods[0].chains[0].instructions.push_back(FreeCall{4}); },
        "instruction 1: free names value 4, the method has 4"},
@@ -67,7 +79,9 @@ TEST(Verify, NamesEveryBrokenRule) {
        "value 0: size -3 of dimension 1 is out of range"},
       {[](Program& p) { tensor_at(p, 0).sizes[1] = 1LL << 31; },
        "value 0: size 2147483648 of dimension 1 is out of range"},
-      {[](Program& p) { tensor_at(p, 0).dim_order = {1, 1}; },
+      {[](Program& p) {
+         tensor_at(p, 0).dim_order = {1, 1};
+       },
        "value 0: the dim order of float32[2,3] is no permutation of its 2 dimensions"},
       {[](Program& p) { tensor_at(p, 0).dim_order = {0}; },
        "value 0: the dim order of float32[2,3] is no permutation of its 2 dimensions"},
@@ -91,7 +105,9 @@ TEST(Verify, NamesEveryBrokenRule) {
       {[](Program& p) { p.methods[0].arena_sizes = {}; },
        "no arena sizes; entry 0 is reserved and always there"},
       {[](Program& p) { p.methods[0].arena_sizes[1] = -1; }, "arena 1 has size -1"},
-      {[](Program& p) { p.methods[0].arena_devices = {{2, 1, 0}}; },
+      {[](Program& p) {
+         p.methods[0].arena_devices = {{2, 1, 0}};
+       },
        "a device is given to arena 2 of 2"},
       {[](Program& p) { p.methods[0].values.push_back(constant({2}, 1)); },
        "value 4: constant 1 is asked for, the program has 0"},
@@ -109,13 +125,17 @@ TEST(Verify, NamesEveryBrokenRule) {
        "value 0: float32[2,3] needs 24 bytes, mutable data entry 1 has 3"},
       {[](Program& p) { tensor_at(p, 0).external = true; },
        "value 0: an external tensor without a name"},
-      {[](Program& p) { p.methods[0].values.push_back(IntList{{3, 0}}); },
+      {[](Program& p) {
+         p.methods[0].values.push_back(IntList{{3, 0}});
+       },
        "value 4: IntList item names value 0 (Tensor), expected Int"},
       {[](Program& p) { p.methods[0].values.push_back(IntList{{5}}); },
        "value 4: IntList item names value 5, the method has 5"},
       {[](Program& p) { p.methods[0].values.push_back(TensorList{{-1}}); },
        "value 4: TensorList item names value -1, the method has 5"},
-      {[](Program& p) { p.methods[0].values.push_back(OptionalTensorList{{-1, 3}}); },
+      {[](Program& p) {
+         p.methods[0].values.push_back(OptionalTensorList{{-1, 3}});
+       },
        "value 4: OptionalTensorList item names value 3 (Int), expected Tensor"},
   };
   for (const Broken& item : cases) {

@@ -1,4 +1,5 @@
-// Writes .pte files as the official exporter lays them out, so that the official runtime loads them.
+// Writes .pte files as the official exporter lays them out, so that the official runtime loads
+// them.
 #pragma once
 
 #include <cstddef>

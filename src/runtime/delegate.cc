@@ -31,7 +31,8 @@ class ProgramDelegate : public Delegate {
     auto* target = to.get<Tensor>();
     if (source == nullptr || target == nullptr) {
       if (from.v.index() != to.v.index()) {
-        return make_error(Code::kMismatch, "it is {}, the method expects {}", from.kind(), to.kind());
+        return make_error(Code::kMismatch, "it is {}, the method expects {}", from.kind(),
+                          to.kind());
       }
       to = from;
       return {};
@@ -56,7 +57,8 @@ Result<std::unique_ptr<Delegate>> make_program_delegate(
 DelegateLoader default_delegates() {
   return [](const DelegateRequest& request) -> Result<std::unique_ptr<Delegate>> {
     if (request.delegate.id == xnnpack::kBackendId) return make_xnnpack_delegate(request);
-    return unsupported("backend {} is not available in this build", program::quote(request.delegate.id));
+    return unsupported("backend {} is not available in this build",
+                       program::quote(request.delegate.id));
   };
 }
 

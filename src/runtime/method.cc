@@ -46,7 +46,8 @@ bool same_constant(const EValue& expected, const EValue& given) {
   if (const auto* integer = expected.get<int64_t>()) {
     return given.is<int64_t>() && *given.get<int64_t>() == *integer;
   }
-  if (const auto* flag = expected.get<bool>()) return given.is<bool>() && *given.get<bool>() == *flag;
+  if (const auto* flag = expected.get<bool>())
+    return given.is<bool>() && *given.get<bool>() == *flag;
   if (const auto* text = expected.get<std::string>()) {
     return given.is<std::string>() && *given.get<std::string>() == *text;
   }
@@ -123,7 +124,8 @@ void Method::set_input_names(std::vector<std::string> names) {
 }
 
 ValueInfo Method::input_info(size_t index) const {
-  ValueInfo out = info_of(state_->method->values[static_cast<size_t>(state_->method->inputs[index])]);
+  ValueInfo out =
+      info_of(state_->method->values[static_cast<size_t>(state_->method->inputs[index])]);
   if (index < state_->input_names.size()) out.name = state_->input_names[index];
   return out;
 }
@@ -166,8 +168,9 @@ Status Method::set_input(size_t index, const EValue& value) {
   }
   // Where the plan put it, with the sizes given. The memory was made for the upper bounds.
   const Tensor& home = *state_->initial[slot].get<Tensor>();
-  Tensor tensor = Tensor::view(info.dtype, given->sizes(), strides_of(given->sizes(), info.dim_order),
-                               home.data(), home.owner());
+  Tensor tensor =
+      Tensor::view(info.dtype, given->sizes(), strides_of(given->sizes(), info.dim_order),
+                   home.data(), home.owner());
   tensor.set_capacity_bytes(home.capacity_bytes());
   if (given->owner() != nullptr && given->owner() == home.owner()) {
     // An output of this method, fed back: it may overlap.
@@ -251,7 +254,8 @@ Status Method::State::call(Step& step) {
   kernels::Call call(*step.op, step.pointers, options.pool);
   PTE_CHECK(step.kernel(call));
   for (const int32_t list : step.list_results) {
-    const auto* shape = std::get_if<program::TensorList>(&method->values[static_cast<size_t>(list)]);
+    const auto* shape =
+        std::get_if<program::TensorList>(&method->values[static_cast<size_t>(list)]);
     const auto* items = values[static_cast<size_t>(list)].get<std::vector<Tensor>>();
     if (shape == nullptr || items == nullptr || items->size() != shape->items.size()) continue;
     for (size_t i = 0; i < items->size(); ++i) {
@@ -324,7 +328,8 @@ Status Method::execute() {
   for (std::vector<Step>& chain : state.chains) {
     for (size_t at = 0; at < chain.size();) {
       Step& step = chain[at];
-      if (state.options.cancel != nullptr && state.options.cancel->load(std::memory_order_relaxed)) {
+      if (state.options.cancel != nullptr &&
+          state.options.cancel->load(std::memory_order_relaxed)) {
         return make_error(Code::kResourceLimit, "{}: cancelled", quote(name()));
       }
       if (++executed > state.options.instruction_limit) {
@@ -333,7 +338,8 @@ Status Method::execute() {
       }
       size_t next = at + 1;
       const bool timed = static_cast<bool>(state.options.profile);
-      const auto begin = timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+      const auto begin =
+          timed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
       if (Status status = state.run(step, next); !status) {
         return std::move(status.error())
             .at(fmt::format("method {}: instruction {}", quote(name()), first + at));

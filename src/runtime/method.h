@@ -47,8 +47,8 @@ DelegateLoader default_delegates();
 
 // What an input or output is.
 struct ValueInfo {
-  std::string name;  // "" when not known
-  std::string_view kind;  // "Tensor", "Int" …
+  std::string name;               // "" when not known
+  std::string_view kind;          // "Tensor", "Int" …
   DType dtype = DType::kFloat32;  // of tensors, as what follows
   Sizes sizes;                    // upper bounds when dynamic
   DimOrder dim_order;

@@ -14,8 +14,8 @@
 namespace pte::runtime {
 namespace {
 
-using program::KernelCall;
 using program::JumpFalseCall;
+using program::KernelCall;
 using program::MoveCall;
 using program::Program;
 using program::testing::add_program;
@@ -65,10 +65,10 @@ Tensor floats(Sizes sizes, std::initializer_list<float> values) {
   return Tensor::of<float>(std::move(sizes), values);
 }
 
-#define ASSERT_OK(...)                                          \
-  do {                                                          \
-    const auto& status_here = (__VA_ARGS__);                     \
-    ASSERT_TRUE(status_here) << status_here.error().message;    \
+#define ASSERT_OK(...)                                       \
+  do {                                                       \
+    const auto& status_here = (__VA_ARGS__);                 \
+    ASSERT_TRUE(status_here) << status_here.error().message; \
   } while (false)
 
 TEST(Method, Adds) {
@@ -137,7 +137,8 @@ TEST(Method, SaysWhatAnInputExpects) {
   ASSERT_OK(method->set_input(1, int64_t{1}));
   status = method->set_input(1, int64_t{2});
   EXPECT_EQ(status.error().message, "input 1 was fixed at export as Int 1, got Int 2");
-  EXPECT_EQ(method->set_input(2, int64_t{0}).error().message, "input 2 is given, 'forward' takes 2");
+  EXPECT_EQ(method->set_input(2, int64_t{0}).error().message,
+            "input 2 is given, 'forward' takes 2");
 }
 
 TEST(Method, NoSuchMethod) {
@@ -200,17 +201,23 @@ TEST(Method, TellsHowLongInstructionsTook) {
 TEST(Method, TakesTheBranchThatTheConditionSays) {
   Program made;
   auto& method = made.methods.emplace_back();
-  method.values = {planned({1}, 0), planned({1}, 16, DType::kBool), planned({1}, 32),
-                   planned({1}, 48), planned({1}, 64), program::Value(int64_t{0}), program::Value(1.0), program::Value(2.0),
+  method.values = {planned({1}, 0),       planned({1}, 16, DType::kBool),
+                   planned({1}, 32),      planned({1}, 48),
+                   planned({1}, 64),      program::Value(int64_t{0}),
+                   program::Value(1.0),   program::Value(2.0),
                    program::Value(false), program::Value(int64_t{1})};
   method.inputs = {0};
   method.outputs = {4};
-  method.operators = {{"aten::gt", "Scalar_out"}, {"aten::add", "Scalar_out"}, {"aten::mul", "Scalar_out"}};
+  method.operators = {
+      {"aten::gt", "Scalar_out"}, {"aten::add", "Scalar_out"}, {"aten::mul", "Scalar_out"}};
   method.arena_sizes = {0, 80};
-  method.chains.emplace_back().instructions = {
-      KernelCall{0, {0, 5, 1, 1}},    JumpFalseCall{1, 5}, KernelCall{1, {0, 6, 9, 2, 2}},
-      MoveCall{2, 4},                 JumpFalseCall{8, 7}, KernelCall{2, {0, 7, 3, 3}},
-      MoveCall{3, 4}};
+  method.chains.emplace_back().instructions = {KernelCall{0, {0, 5, 1, 1}},
+                                               JumpFalseCall{1, 5},
+                                               KernelCall{1, {0, 6, 9, 2, 2}},
+                                               MoveCall{2, 4},
+                                               JumpFalseCall{8, 7},
+                                               KernelCall{2, {0, 7, 3, 3}},
+                                               MoveCall{3, 4}};
   auto loaded = must_load(std::move(made));
   const std::pair<float, float> cases[] = {{3, 4}, {-3, -6}, {0, 0}, {5, 6}};
   for (const auto& [x, y] : cases) {
@@ -227,7 +234,8 @@ TEST(Method, KeepsMutableBuffers) {
   auto& method = made.methods.emplace_back();
   auto state = planned({2}, 32);
   state.constant = 1;
-  method.values = {planned({2}, 0), state, planned({2}, 16), program::Value(int64_t{1}), program::Value(false)};
+  method.values = {planned({2}, 0), state, planned({2}, 16), program::Value(int64_t{1}),
+                   program::Value(false)};
   method.inputs = {0};
   method.outputs = {1};
   method.operators = {{"aten::add", "out"}, {"aten::copy_", ""}};
@@ -271,10 +279,11 @@ TEST(Method, GathersLists) {
                    program::Value(TensorList{{5, 6}})};
   method.inputs = {0};
   method.outputs = {2, 5, 6, 8};
-  method.operators = {{"aten::cat", "out"}, {"aten::sym_size", "int"}, {"aten::split_with_sizes_copy", "out"}};
+  method.operators = {
+      {"aten::cat", "out"}, {"aten::sym_size", "int"}, {"aten::split_with_sizes_copy", "out"}};
   method.arena_sizes = {0, 80};
-  method.chains.emplace_back().instructions = {KernelCall{0, {4, 3, 2, 2}}, KernelCall{1, {0, 3, 8}},
-                                               KernelCall{2, {2, 9, 3, 10, 11}}};
+  method.chains.emplace_back().instructions = {
+      KernelCall{0, {4, 3, 2, 2}}, KernelCall{1, {0, 3, 8}}, KernelCall{2, {2, 9, 3, 10, 11}}};
   auto loaded = must_load(std::move(made));
   ASSERT_OK(loaded->set_input(0, floats({3}, {1, 2, 3})));
   ASSERT_OK(loaded->execute());
@@ -303,11 +312,13 @@ TEST(Method, NeverWritesToConstants) {
   made.methods[0].values.push_back(program::IntList{{7}});
   made.methods[0].values.push_back(int64_t{6});
   made.methods[0].operators.push_back({"executorch_prim::et_view", "default"});
-  made.methods[0].chains[0].instructions = {KernelCall{1, {4, 6, 5}}, KernelCall{0, {5, 5, 3, 5, 5}}};
+  made.methods[0].chains[0].instructions = {KernelCall{1, {4, 6, 5}},
+                                            KernelCall{0, {5, 5, 3, 5, 5}}};
   EXPECT_EQ(must_load(made)->execute().error().message,
             "method 'forward': instruction 1: value 5 is written but is a constant");
   // And a view that is skipped leaves nothing to read.
-  made.methods[0].chains[0].instructions = {KernelCall{0, {5, 0, 3, 2, 2}}, KernelCall{1, {4, 6, 5}}};
+  made.methods[0].chains[0].instructions = {KernelCall{0, {5, 0, 3, 2, 2}},
+                                            KernelCall{1, {4, 6, 5}}};
   EXPECT_EQ(must_load(made)->execute().error().message,
             "method 'forward': instruction 0: value 5 is read before anything is in it");
 }
@@ -320,7 +331,8 @@ TEST(Method, ChecksKindsThatMovesChange) {
   for (int round = 0; round < 2; ++round) {
     const Status status = method->execute();
     ASSERT_FALSE(status);
-    EXPECT_NE(status.error().message.find("argument 'self' is Int, expected Tensor"), std::string::npos)
+    EXPECT_NE(status.error().message.find("argument 'self' is Int, expected Tensor"),
+              std::string::npos)
         << status.error().message;
   }
 }

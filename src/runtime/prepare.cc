@@ -44,8 +44,8 @@ class Preparer {
   Status charge(uint64_t bytes, std::string_view what) {
     const auto sum = checked_add(charged_, bytes);
     if (!sum || *sum > state_.options.memory_limit) {
-      return make_error(Code::kResourceLimit, "{} {} bytes pass the memory limit of {}", what, bytes,
-                        state_.options.memory_limit);
+      return make_error(Code::kResourceLimit, "{} {} bytes pass the memory limit of {}", what,
+                        bytes, state_.options.memory_limit);
     }
     charged_ = *sum;
     return {};
@@ -85,7 +85,8 @@ class Preparer {
       for (const program::Instruction& instruction : chain.instructions) {
         const auto* call = std::get_if<program::KernelCall>(&instruction);
         if (call == nullptr || call->args.empty()) continue;
-        const OpInfo* op = find_op_by_out(method_.operators[static_cast<size_t>(call->op)].full_name());
+        const OpInfo* op =
+            find_op_by_out(method_.operators[static_cast<size_t>(call->op)].full_name());
         if (op != nullptr && op->op == Op::executorch_prim_et_view) {
           is_view_[static_cast<size_t>(call->args.back())] = true;
         }
@@ -104,7 +105,8 @@ class Preparer {
     constexpr uint64_t kBytesPerItem = 256;  // a gathered list holds whole tensors
     const program::Value& in = method_.values[index];
     EValue& out = state_.initial[index];
-    if (const auto* tensor_value = std::get_if<TensorValue>(&in)) return tensor(index, *tensor_value);
+    if (const auto* tensor_value = std::get_if<TensorValue>(&in))
+      return tensor(index, *tensor_value);
     if (const auto* integer = std::get_if<int64_t>(&in)) {
       out = *integer;
     } else if (const auto* flag = std::get_if<bool>(&in)) {
@@ -171,7 +173,8 @@ class Preparer {
       PTE_TRY(const Tensor found, external(in));
       PTE_CHECK(copy_elements(found, made));
     } else if (in.constant > 0 && in.nbytes() > 0) {
-      std::memcpy(made.mutable_data(), program_.mutable_data[in.constant].bytes.data(), in.nbytes());
+      std::memcpy(made.mutable_data(), program_.mutable_data[in.constant].bytes.data(),
+                  in.nbytes());
     }
     out = std::move(made);
     return {};
@@ -179,7 +182,8 @@ class Preparer {
 
   Result<Tensor> external(const TensorValue& in) const {
     PTE_TRY(Tensor found, state_.options.external(in.name));
-    if (found.dtype() != in.dtype || found.sizes() != in.sizes || !found.is_dense_in(in.dim_order)) {
+    if (found.dtype() != in.dtype || found.sizes() != in.sizes ||
+        !found.is_dense_in(in.dim_order)) {
       return make_error(Code::kMismatch, "{} is {} in the .ptd file, expected {}", quote(in.name),
                         found.describe(), describe(in.dtype, in.sizes));
     }
@@ -216,7 +220,8 @@ class Preparer {
         const program::Delegate& delegate = method_.delegates[index];
         auto made = loader(DelegateRequest{state_.program, delegate, state_.options});
         if (!made) {
-          return std::move(made.error()).at(fmt::format("delegate {} {}", index, quote(delegate.id)));
+          return std::move(made.error())
+              .at(fmt::format("delegate {} {}", index, quote(delegate.id)));
         }
         state_.delegates[index] = std::move(*made);
       }

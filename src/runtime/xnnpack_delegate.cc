@@ -16,7 +16,9 @@ class XnnpackDelegate : public Delegate {
  public:
   XnnpackDelegate(std::shared_ptr<const program::Program> program, xnnpack::XnnGraph graph,
                   Options options)
-      : program_(std::move(program)), graph_(std::move(graph)), options_(std::move(options)),
+      : program_(std::move(program)),
+        graph_(std::move(graph)),
+        options_(std::move(options)),
         outputs_(graph_.external_outputs().size()) {}
 
   size_t input_count() const override { return graph_.num_externs - outputs_; }
@@ -60,8 +62,8 @@ class XnnpackDelegate : public Delegate {
         return invalid_data("argument {} of an XNNPACK delegate is {}, expected Tensor", i,
                             args[i]->kind());
       }
-      types.push_back(ir::TensorType::of(tensor->dtype(), ir::to_sym(tensor->sizes()),
-                                         tensor->dim_order()));
+      types.push_back(
+          ir::TensorType::of(tensor->dtype(), ir::to_sym(tensor->sizes()), tensor->dim_order()));
     }
     // Output sizes follow from the inputs; only their rank and order count.
     for (size_t i = input_count(); i < types.size(); ++i) {
@@ -85,8 +87,8 @@ class XnnpackDelegate : public Delegate {
   xnnpack::XnnGraph graph_;
   Options options_;
   size_t outputs_;
-  ArgTypes types_;                  // what inner_ is made for
-  std::vector<uint32_t> order_;     // our argument for each of inner_'s
+  ArgTypes types_;               // what inner_ is made for
+  std::vector<uint32_t> order_;  // our argument for each of inner_'s
   std::unique_ptr<Delegate> inner_;
 };
 
@@ -100,11 +102,11 @@ Result<std::unique_ptr<Delegate>> make_xnnpack_delegate(const DelegateRequest& r
       return make_error(Code::kNotFound, "the program has no named data '{}'", key)
           .with_hint("weights in a .ptd file must be given with the program");
     }
-    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob->size())}, {1}, blob->bytes.data(),
-                        blob->owner);
+    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob->size())}, {1},
+                        blob->bytes.data(), blob->owner);
   };
-  PTE_TRY(xnnpack::XnnGraph graph, xnnpack::decode(request.delegate.payload.bytes,
-                                                   request.delegate.payload.owner, resolve));
+  PTE_TRY(xnnpack::XnnGraph graph,
+          xnnpack::decode(request.delegate.payload.bytes, request.delegate.payload.owner, resolve));
   auto made = std::make_unique<XnnpackDelegate>(request.program, std::move(graph), request.options);
   // Most calls are like this; and what cannot be run is said at load, not at the first execution.
   PTE_CHECK(made->prepare(made->expected()));

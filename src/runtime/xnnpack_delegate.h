@@ -6,7 +6,8 @@
 
 namespace pte::runtime {
 
-// Fails with kUnsupported for payloads with quantised values, and with kInvalidData for damaged ones.
+// Fails with kUnsupported for payloads with quantised values, and with kInvalidData for damaged
+// ones.
 Result<std::unique_ptr<Delegate>> make_xnnpack_delegate(const DelegateRequest& request);
 
 }  // namespace pte::runtime

@@ -23,7 +23,8 @@ Result<program::Program> read(const std::string& name) {
 void expect_golden(const std::string& name, size_t inputs) {
   auto program = read(name);
   ASSERT_TRUE(program.has_value()) << program.error().message;
-  auto method = Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
+  auto method =
+      Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
   ASSERT_TRUE(method.has_value()) << method.error().message;
   // Twice: the second execution uses what the first has made ready.
   for (int pass = 0; pass < 2; ++pass) {
@@ -64,9 +65,11 @@ TEST(XnnpackDelegate, MissingWeightsAreNamed) {
   auto program = read("program/conv_relu6_xnnpack");
   ASSERT_TRUE(program.has_value());
   program->named_data.clear();
-  auto method = Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
+  auto method =
+      Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
   ASSERT_FALSE(method.has_value());
-  EXPECT_NE(method.error().message.find("no named data"), std::string::npos) << method.error().message;
+  EXPECT_NE(method.error().message.find("no named data"), std::string::npos)
+      << method.error().message;
 }
 
 TEST(XnnpackDelegate, DamagedPayloadIsRefusedAtLoad) {
@@ -74,7 +77,8 @@ TEST(XnnpackDelegate, DamagedPayloadIsRefusedAtLoad) {
   ASSERT_TRUE(program.has_value());
   program::Delegate& delegate = program->methods[0].delegates[0];
   delegate.payload = program::Blob::copy(delegate.payload.bytes.first(100));
-  auto method = Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
+  auto method =
+      Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
   EXPECT_FALSE(method.has_value());
 }
 

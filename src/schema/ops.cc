@@ -82,8 +82,8 @@ class SchemaParser {
   std::string_view word() {
     skip_space();
     const size_t begin = pos_;
-    while (pos_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[pos_])) != 0 ||
-                                   text_[pos_] == '_')) {
+    while (pos_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[pos_])) != 0 || text_[pos_] == '_')) {
       ++pos_;
     }
     return text_.substr(begin, pos_ - begin);
@@ -110,8 +110,9 @@ class SchemaParser {
       inner_optional = false;
     }
     if (base == "Tensor") {
-      arg.kind = !list ? ArgKind::kTensor
-                       : inner_optional ? ArgKind::kOptionalTensorList : ArgKind::kTensorList;
+      arg.kind = !list            ? ArgKind::kTensor
+                 : inner_optional ? ArgKind::kOptionalTensorList
+                                  : ArgKind::kTensorList;
     } else if (base == "int" || base == "SymInt") {
       arg.kind = list ? ArgKind::kIntList : ArgKind::kInt;
     } else if (base == "float") {
@@ -185,7 +186,9 @@ class SchemaParser {
   Status number(ArgSchema& arg) {
     skip_space();
     size_t end = pos_;
-    while (end < text_.size() && std::string_view("+-.e0123456789").find(text_[end]) != std::string_view::npos) ++end;
+    while (end < text_.size() &&
+           std::string_view("+-.e0123456789").find(text_[end]) != std::string_view::npos)
+      ++end;
     const std::string token(text_.substr(pos_, end - pos_));
     if (token.find_first_of(".e") == std::string::npos && arg.kind != ArgKind::kFloat) {
       PTE_TRY(const int64_t value, integer());
@@ -253,7 +256,8 @@ const Table& table() {
   return instance;
 }
 
-const OpInfo* find_in(const std::unordered_map<std::string, const OpInfo*>& map, std::string_view key) {
+const OpInfo* find_in(const std::unordered_map<std::string, const OpInfo*>& map,
+                      std::string_view key) {
   const auto it = map.find(std::string(key));
   return it == map.end() ? nullptr : it->second;
 }
@@ -289,7 +293,9 @@ const OpInfo* find_op_by_target(std::string_view target) {
   return find_in(table().by_target, target);
 }
 
-const OpInfo* find_op_by_out(std::string_view out_name) { return find_in(table().by_out, out_name); }
+const OpInfo* find_op_by_out(std::string_view out_name) {
+  return find_in(table().by_out, out_name);
+}
 
 Result<OpInfo> parse_schema(std::string_view text) { return SchemaParser(text).parse(); }
 

@@ -41,12 +41,13 @@ enum class ArgKind : uint8_t {
   kGraph,  // subgraph of a higher-order operator
 };
 
-using ArgDefault = std::variant<std::monostate, int64_t, double, bool, std::string, std::vector<int64_t>>;
+using ArgDefault =
+    std::variant<std::monostate, int64_t, double, bool, std::string, std::vector<int64_t>>;
 
 struct ArgSchema {
   std::string name;
   ArgKind kind = ArgKind::kTensor;
-  bool optional = false;     // may be None
+  bool optional = false;  // may be None
   bool keyword_only = false;
   bool has_default = false;  // a monostate default is None
   bool written = false;      // Tensor(a!): the operator writes into it
@@ -69,9 +70,9 @@ enum OpTag : uint32_t {
   kTagSymbolic = 1U << 6,  // computes on sizes and scalars, not on tensors' elements
   kTagHigherOrder = 1U << 7,
   kTagRandom = 1U << 8,
-  kTagInPlace = 1U << 9,   // aten::add_.Tensor: writes its first operand
-  kTagUnary = 1U << 10,    // elementwise with exactly one tensor operand
-  kTagEffect = 1U << 11,   // must stay although nothing reads its result
+  kTagInPlace = 1U << 9,  // aten::add_.Tensor: writes its first operand
+  kTagUnary = 1U << 10,   // elementwise with exactly one tensor operand
+  kTagEffect = 1U << 11,  // must stay although nothing reads its result
 };
 
 struct OpInfo {

@@ -33,7 +33,8 @@ TEST(Ops, ReadsArgumentsAndDefaults) {
 }
 
 TEST(Ops, KnowsListsOptionalsAndOverloads) {
-  const auto op = parse_schema("ns::f.x(Tensor?[] a, int[]? b, SymInt[2] c=1, float d=1e-05) -> (Tensor, Tensor[])");
+  const auto op = parse_schema(
+      "ns::f.x(Tensor?[] a, int[]? b, SymInt[2] c=1, float d=1e-05) -> (Tensor, Tensor[])");
   ASSERT_TRUE(op);
   EXPECT_EQ(op->overload, "x");
   EXPECT_EQ(op->args[0].kind, ArgKind::kOptionalTensorList);

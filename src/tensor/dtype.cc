@@ -13,20 +13,31 @@ struct Row {
 };
 
 constexpr std::array kRows = {
-    Row{DType::kUInt8, "uint8", 1},           Row{DType::kInt8, "int8", 1},
-    Row{DType::kInt16, "int16", 2},           Row{DType::kInt32, "int32", 4},
-    Row{DType::kInt64, "int64", 8},           Row{DType::kFloat16, "float16", 2},
-    Row{DType::kFloat32, "float32", 4},       Row{DType::kFloat64, "float64", 8},
-    Row{DType::kComplex32, "complex32", 4},   Row{DType::kComplex64, "complex64", 8},
-    Row{DType::kComplex128, "complex128", 16},Row{DType::kBool, "bool", 1},
-    Row{DType::kQInt8, "qint8", 1},           Row{DType::kQUInt8, "quint8", 1},
-    Row{DType::kQInt32, "qint32", 4},         Row{DType::kBFloat16, "bfloat16", 2},
-    Row{DType::kQUInt4x2, "quint4x2", 0},     Row{DType::kQUInt2x4, "quint2x4", 0},
-    Row{DType::kBits16, "bits16", 2},         Row{DType::kFloat8E5M2, "float8_e5m2", 1},
+    Row{DType::kUInt8, "uint8", 1},
+    Row{DType::kInt8, "int8", 1},
+    Row{DType::kInt16, "int16", 2},
+    Row{DType::kInt32, "int32", 4},
+    Row{DType::kInt64, "int64", 8},
+    Row{DType::kFloat16, "float16", 2},
+    Row{DType::kFloat32, "float32", 4},
+    Row{DType::kFloat64, "float64", 8},
+    Row{DType::kComplex32, "complex32", 4},
+    Row{DType::kComplex64, "complex64", 8},
+    Row{DType::kComplex128, "complex128", 16},
+    Row{DType::kBool, "bool", 1},
+    Row{DType::kQInt8, "qint8", 1},
+    Row{DType::kQUInt8, "quint8", 1},
+    Row{DType::kQInt32, "qint32", 4},
+    Row{DType::kBFloat16, "bfloat16", 2},
+    Row{DType::kQUInt4x2, "quint4x2", 0},
+    Row{DType::kQUInt2x4, "quint2x4", 0},
+    Row{DType::kBits16, "bits16", 2},
+    Row{DType::kFloat8E5M2, "float8_e5m2", 1},
     Row{DType::kFloat8E4M3FN, "float8_e4m3fn", 1},
     Row{DType::kFloat8E5M2FNUZ, "float8_e5m2fnuz", 1},
     Row{DType::kFloat8E4M3FNUZ, "float8_e4m3fnuz", 1},
-    Row{DType::kUInt16, "uint16", 2},         Row{DType::kUInt32, "uint32", 4},
+    Row{DType::kUInt16, "uint16", 2},
+    Row{DType::kUInt32, "uint32", 4},
     Row{DType::kUInt64, "uint64", 8},
 };
 
@@ -112,7 +123,9 @@ std::optional<DType> promote_types(DType a, DType b) {
   if (ra < 0 || rb < 0) return std::nullopt;
   if (ra != rb && (ra < 3 && rb < 3)) return ra > rb ? a : b;
   if (ra == 1) {
-    const auto is_wide_unsigned = [](DType t) { return t >= DType::kUInt16 && t <= DType::kUInt64; };
+    const auto is_wide_unsigned = [](DType t) {
+      return t >= DType::kUInt16 && t <= DType::kUInt64;
+    };
     if (is_wide_unsigned(a) || is_wide_unsigned(b)) {
       // uint16/32/64 promote among themselves and with uint8 only.
       const auto is_unsigned = [&](DType t) { return t == DType::kUInt8 || is_wide_unsigned(t); };
@@ -134,9 +147,12 @@ std::optional<DType> promote_types(DType a, DType b) {
     return size_of(a) > size_of(b) ? a : b;
   }
   // A complex type takes the width of the wider part.
-  const auto width = [&](DType t) { return is_complex(t) ? size_of(t) / 2 : is_floating(t) ? size_of(t) : 0; };
+  const auto width = [&](DType t) {
+    return is_complex(t) ? size_of(t) / 2 : is_floating(t) ? size_of(t) : 0;
+  };
   const size_t widest = std::max(width(a), width(b));
-  if (widest <= 2) return (a == DType::kBFloat16 || b == DType::kBFloat16) ? DType::kComplex64 : DType::kComplex32;
+  if (widest <= 2)
+    return (a == DType::kBFloat16 || b == DType::kBFloat16) ? DType::kComplex64 : DType::kComplex32;
   return widest <= 4 ? DType::kComplex64 : DType::kComplex128;
 }
 

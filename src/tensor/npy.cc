@@ -19,10 +19,12 @@ struct NpyType {
   DType dtype;
 };
 constexpr std::array kCodes = {
-    NpyType{"|b1", DType::kBool},    NpyType{"|u1", DType::kUInt8},   NpyType{"|i1", DType::kInt8},
-    NpyType{"<u2", DType::kUInt16},  NpyType{"<i2", DType::kInt16},   NpyType{"<u4", DType::kUInt32},
-    NpyType{"<i4", DType::kInt32},   NpyType{"<u8", DType::kUInt64},  NpyType{"<i8", DType::kInt64},
-    NpyType{"<f2", DType::kFloat16}, NpyType{"<f4", DType::kFloat32}, NpyType{"<f8", DType::kFloat64},
+    NpyType{"|b1", DType::kBool},    NpyType{"|u1", DType::kUInt8},
+    NpyType{"|i1", DType::kInt8},    NpyType{"<u2", DType::kUInt16},
+    NpyType{"<i2", DType::kInt16},   NpyType{"<u4", DType::kUInt32},
+    NpyType{"<i4", DType::kInt32},   NpyType{"<u8", DType::kUInt64},
+    NpyType{"<i8", DType::kInt64},   NpyType{"<f2", DType::kFloat16},
+    NpyType{"<f4", DType::kFloat32}, NpyType{"<f8", DType::kFloat64},
 };
 
 // The text after 'key': in the header's Python dictionary.
@@ -45,7 +47,8 @@ Result<Tensor> read_npy(const MappedFile& file) {
   const auto bad = [&](std::string_view what) {
     return invalid_data("{}: not a usable .npy file: {}", file.path(), what);
   };
-  if (bytes.size() < 10 || as_text(bytes.first(6)) != kMagic) return bad("it does not begin with \\x93NUMPY");
+  if (bytes.size() < 10 || as_text(bytes.first(6)) != kMagic)
+    return bad("it does not begin with \\x93NUMPY");
   const auto version = static_cast<unsigned>(bytes[6]);
   if (version < 1 || version > 3) return bad(fmt::format("version {} is unknown", version));
   const size_t width = version == 1 ? 2 : 4;
@@ -57,7 +60,8 @@ Result<Tensor> read_npy(const MappedFile& file) {
 
   const std::string_view descr = after_key(header, "descr");
   const std::string_view type = descr.size() > 4 ? descr.substr(1, 3) : std::string_view{};
-  const auto* code = std::find_if(kCodes.begin(), kCodes.end(), [&](const NpyType& c) { return c.text == type; });
+  const auto* code =
+      std::find_if(kCodes.begin(), kCodes.end(), [&](const NpyType& c) { return c.text == type; });
   if (code == kCodes.end()) {
     return bad(fmt::format("element type {} is not supported", descr.substr(0, descr.find(','))));
   }
@@ -72,20 +76,22 @@ Result<Tensor> read_npy(const MappedFile& file) {
     shape.remove_prefix(digit);
     int64_t size = 0;
     const auto [end, error] = std::from_chars(shape.data(), shape.data() + shape.size(), size);
-    if (error != std::errc() || size < 0 || sizes.size() == kMaxRank) return bad("its shape is not a list of sizes");
+    if (error != std::errc() || size < 0 || sizes.size() == kMaxRank)
+      return bad("its shape is not a list of sizes");
     sizes.push_back(size);
     shape.remove_prefix(static_cast<size_t>(end - shape.data()));
   }
   const auto need = byte_count(code->dtype, sizes);
   const uint64_t start = 8 + width + length;
   if (!need || !in_range(start, *need, bytes.size())) {
-    return bad(fmt::format("{} needs more than the {} bytes that follow the header", describe(code->dtype, sizes),
-                           bytes.size() - start));
+    return bad(fmt::format("{} needs more than the {} bytes that follow the header",
+                           describe(code->dtype, sizes), bytes.size() - start));
   }
   DimOrder order = contiguous_dim_order(sizes.size());
   if (fortran) std::reverse(order.begin(), order.end());
   Strides strides = strides_of(sizes, order);
-  Tensor view = Tensor::view(code->dtype, std::move(sizes), std::move(strides), bytes.data() + start, file.owner());
+  Tensor view = Tensor::view(code->dtype, std::move(sizes), std::move(strides),
+                             bytes.data() + start, file.owner());
   if (code->dtype == DType::kBool) {
     // A bool of any value but 0 and 1 is undefined in C++.
     for (const std::byte b : view.bytes()) {
@@ -108,15 +114,18 @@ Status write_npy(const std::string& path, const Tensor& tensor) {
   if (tensor.dtype() == DType::kBFloat16) {
     PTE_TRY(Tensor dense, tensor.contiguous());
     PTE_TRY(Tensor wide, Tensor::zeros(DType::kFloat32, tensor.sizes()));
-    for (int64_t i = 0; i < dense.numel(); ++i) wide.mutable_data_as<float>()[i] = dense.data_as<BFloat16>()[i];
+    for (int64_t i = 0; i < dense.numel(); ++i)
+      wide.mutable_data_as<float>()[i] = dense.data_as<BFloat16>()[i];
     return write_npy(path, wide);
   }
-  const auto* code =
-      std::find_if(kCodes.begin(), kCodes.end(), [&](const NpyType& c) { return c.dtype == tensor.dtype(); });
-  if (code == kCodes.end()) return unsupported("{}: NumPy has no type for {}", path, dtype_name(tensor.dtype()));
+  const auto* code = std::find_if(kCodes.begin(), kCodes.end(),
+                                  [&](const NpyType& c) { return c.dtype == tensor.dtype(); });
+  if (code == kCodes.end())
+    return unsupported("{}: NumPy has no type for {}", path, dtype_name(tensor.dtype()));
   PTE_TRY(const Tensor dense, tensor.contiguous());
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", code->text,
-                                   fmt::join(dense.sizes(), ", "), dense.rank() == 1 ? "," : "");
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}", code->text,
+                  fmt::join(dense.sizes(), ", "), dense.rank() == 1 ? "," : "");
   constexpr size_t kPrefix = 10;
   header.resize(align_up(kPrefix + header.size() + 1, 64) - kPrefix - 1, ' ');
   header += '\n';

@@ -31,8 +31,8 @@ TEST(StateDict, CountsParametersOnce) {
 
 TEST(StateDict, ReadsNumbersFromMetadata) {
   StateDict state;
-  state.metadata = {{"i", int64_t{5}}, {"d", 2.0}, {"f", 2.5}, {"s", std::string("5")}, {"b", true},
-                    {"huge", 1e300}};
+  state.metadata = {{"i", int64_t{5}},       {"d", 2.0},  {"f", 2.5},
+                    {"s", std::string("5")}, {"b", true}, {"huge", 1e300}};
   EXPECT_EQ(state.metadata_int("i"), 5);
   EXPECT_EQ(state.metadata_int("d"), 2);
   EXPECT_EQ(state.metadata_int("f"), std::nullopt);

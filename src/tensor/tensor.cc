@@ -93,19 +93,22 @@ Result<Tensor> Tensor::zeros(DType dtype, Sizes sizes, DimOrder order) {
   const size_t alignment = bytes && *bytes >= 2 * kHugePage ? kHugePage : 64;
   void* memory = nullptr;
   if (bytes && *bytes <= SIZE_MAX - alignment) {
-    memory = std::aligned_alloc(alignment, std::max<size_t>(align_up(*bytes, alignment), alignment));
+    memory =
+        std::aligned_alloc(alignment, std::max<size_t>(align_up(*bytes, alignment), alignment));
   }
 #ifdef __linux__
   if (memory != nullptr && alignment == kHugePage) madvise(memory, *bytes, MADV_HUGEPAGE);
 #endif
   if (memory == nullptr) {
-    return make_error(Code::kResourceLimit, "cannot allocate a tensor {}", pte::describe(dtype, sizes));
+    return make_error(Code::kResourceLimit, "cannot allocate a tensor {}",
+                      pte::describe(dtype, sizes));
   }
   std::memset(memory, 0, *bytes);
   if (order.empty()) order = contiguous_dim_order(sizes.size());
   Strides strides = strides_of(sizes, order);
-  return view(dtype, std::move(sizes), std::move(strides), static_cast<std::byte*>(memory),
-              std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); }));
+  return view(
+      dtype, std::move(sizes), std::move(strides), static_cast<std::byte*>(memory),
+      std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); }));
 }
 
 Tensor Tensor::view(DType dtype, Sizes sizes, Strides strides, const std::byte* data,
@@ -139,7 +142,8 @@ bool Tensor::is_dense_in(const DimOrder& order) const {
 
 Tensor Tensor::with_layout(Sizes sizes, Strides strides, int64_t offset) const {
   return view(dtype_, std::move(sizes), std::move(strides),
-              data_ == nullptr ? nullptr : data_ + offset * static_cast<int64_t>(size_of(dtype_)), owner_);
+              data_ == nullptr ? nullptr : data_ + offset * static_cast<int64_t>(size_of(dtype_)),
+              owner_);
 }
 
 Result<Tensor> Tensor::contiguous() const {
@@ -203,12 +207,21 @@ Status copy_elements(const Tensor& from, Tensor& to) {
       }
     };
     switch (element) {
-      case 1: run(uint8_t{}); break;
-      case 2: run(uint16_t{}); break;
-      case 4: run(uint32_t{}); break;
-      case 8: run(uint64_t{}); break;
+      case 1:
+        run(uint8_t{});
+        break;
+      case 2:
+        run(uint16_t{});
+        break;
+      case 4:
+        run(uint32_t{});
+        break;
+      case 8:
+        run(uint64_t{});
+        break;
       default:
-        for (int64_t i = 0; i < n; ++i) std::memmove(target + i * target_step, source + i * source_step, element);
+        for (int64_t i = 0; i < n; ++i)
+          std::memmove(target + i * target_step, source + i * source_step, element);
     }
   };
   Sizes index(rank, 0);

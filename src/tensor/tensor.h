@@ -76,9 +76,13 @@ class Tensor {
   const std::byte* data() const { return data_; }
   std::byte* mutable_data() { return const_cast<std::byte*>(data_); }
   template <typename T>
-  const T* data_as() const { return reinterpret_cast<const T*>(data_); }
+  const T* data_as() const {
+    return reinterpret_cast<const T*>(data_);
+  }
   template <typename T>
-  T* mutable_data_as() { return reinterpret_cast<T*>(const_cast<std::byte*>(data_)); }
+  T* mutable_data_as() {
+    return reinterpret_cast<T*>(const_cast<std::byte*>(data_));
+  }
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
   // Elements lie in row-major order without gaps (dimensions of size 1 may have any stride).
@@ -119,7 +123,8 @@ Status copy_elements(const Tensor& from, Tensor& to);
 template <typename T>
 Tensor Tensor::of(Sizes sizes, std::span<const T> values) {
   auto memory = std::make_shared<std::vector<std::byte>>(values.size_bytes());
-  std::copy_n(reinterpret_cast<const std::byte*>(values.data()), values.size_bytes(), memory->begin());
+  std::copy_n(reinterpret_cast<const std::byte*>(values.data()), values.size_bytes(),
+              memory->begin());
   Strides strides = contiguous_strides(sizes);
   const std::byte* data = memory->data();
   return view(dtype_of<T>(), std::move(sizes), std::move(strides), data, std::move(memory));

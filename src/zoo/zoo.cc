@@ -25,9 +25,11 @@ std::vector<Weight> needed_weights(const Architecture& architecture, const State
 
 struct Fit {
   const Architecture* architecture = nullptr;
-  size_t found = 0;   // keys there by name
+  size_t found = 0;  // keys there by name
   size_t needed = 0;
-  double share() const { return needed ? static_cast<double>(found) / static_cast<double>(needed) : 0; }
+  double share() const {
+    return needed ? static_cast<double>(found) / static_cast<double>(needed) : 0;
+  }
 };
 
 Fit nearest(const StateDict& state) {
@@ -73,7 +75,8 @@ Status check_weights(const Architecture& architecture, const StateDict& state,
     known.insert(weight.name);
     const Tensor* tensor = state.find(weight.name);
     if (!tensor) {
-      missing.push_back(fmt::format("{}  {}", weight.name, describe(DType::kFloat32, weight.sizes)));
+      missing.push_back(
+          fmt::format("{}  {}", weight.name, describe(DType::kFloat32, weight.sizes)));
     } else if (tensor->sizes() != weight.sizes || !is_floating(tensor->dtype())) {
       misshaped.push_back(fmt::format("{}  {}, expected {}", weight.name, tensor->describe(),
                                       describe(DType::kFloat32, weight.sizes)));
@@ -145,11 +148,12 @@ Result<const Architecture*> recognise(const StateDict& state) {
   for (size_t i = 0; i < std::min<size_t>(state.size(), 3); ++i) {
     first += fmt::format("{}{}", i ? ", " : "", state.entries()[i].name);
   }
-  return make_error(Code::kNotFound,
-                    "no architecture of the zoo has these keys ({} tensors: {}{}); the nearest, {}, "
-                    "finds {} of its {}",
-                    state.size(), first, state.size() > 3 ? ", …" : "", fit.architecture->name,
-                    fit.found, fit.needed)
+  return make_error(
+             Code::kNotFound,
+             "no architecture of the zoo has these keys ({} tensors: {}{}); the nearest, {}, "
+             "finds {} of its {}",
+             state.size(), first, state.size() > 3 ? ", …" : "", fit.architecture->name, fit.found,
+             fit.needed)
       .with_hint(fmt::format("the zoo has {}; other models come in through torch.export (.pt2)",
                              names_of_architectures()));
 }
@@ -157,9 +161,8 @@ Result<const Architecture*> recognise(const StateDict& state) {
 Result<ir::Module> build(const Architecture& architecture, const StateDict& state,
                          const BuildOptions& options) {
   PTE_CHECK(check_weights(architecture, state, needed_weights(architecture, state)));
-  const std::vector<Sizes> shapes = options.input_shapes.empty()
-                                        ? architecture.default_inputs(state)
-                                        : options.input_shapes;
+  const std::vector<Sizes> shapes =
+      options.input_shapes.empty() ? architecture.default_inputs(state) : options.input_shapes;
   PTE_CHECK(architecture.check_inputs(shapes).at(architecture.name));
 
   ir::Module module;

@@ -43,8 +43,9 @@ const Architecture* find(std::string_view name);
 Result<const Architecture*> recognise(const StateDict& state);
 
 struct BuildOptions {
-  std::vector<Sizes> input_shapes;         // empty: the architecture's defaults
-  std::optional<ir::Range> dynamic_batch;  // dimension 0 of every input becomes a symbol of this range
+  std::vector<Sizes> input_shapes;  // empty: the architecture's defaults
+  std::optional<ir::Range>
+      dynamic_batch;  // dimension 0 of every input becomes a symbol of this range
 };
 
 // A verified module with one method, forward. Constants are named as in the state dict and view

@@ -233,9 +233,13 @@ TEST(Zoo, UnknownKeysAndNamesAreErrors) {
 
 TEST(Zoo, RefusesInputsThatDoNotFit) {
   const StateDict picture = zeros_for("efficientnet_lite0");
-  for (const std::vector<Sizes>& shapes : std::vector<std::vector<Sizes>>{
-           {{3, 224, 224}}, {{1, 1, 224, 224}}, {{1, 3, 31, 224}}, {{0, 3, 224, 224}},
-           {{1, 3, 224, 224}, {1}}, {{1, 3, int64_t{1} << 40, int64_t{1} << 40}}}) {
+  for (const std::vector<Sizes>& shapes :
+       std::vector<std::vector<Sizes>>{{{3, 224, 224}},
+                                       {{1, 1, 224, 224}},
+                                       {{1, 3, 31, 224}},
+                                       {{0, 3, 224, 224}},
+                                       {{1, 3, 224, 224}, {1}},
+                                       {{1, 3, int64_t{1} << 40, int64_t{1} << 40}}}) {
     const auto module = build("efficientnet_lite0", picture, {.input_shapes = shapes});
     ASSERT_FALSE(module);
     EXPECT_EQ(module.error().code, Code::kInvalidArgument) << module.error().message;

@@ -62,8 +62,11 @@ class Decoder {
  public:
   Decoder(const fb::Graph& source, Bytes region, std::shared_ptr<const void> owner,
           std::shared_ptr<const void> flatbuffer_owner, const Resolver& resolve)
-      : source_(source), region_(region), owner_(std::move(owner)),
-        flatbuffer_owner_(std::move(flatbuffer_owner)), resolve_(resolve) {}
+      : source_(source),
+        region_(region),
+        owner_(std::move(owner)),
+        flatbuffer_owner_(std::move(flatbuffer_owner)),
+        resolve_(resolve) {}
 
   Result<XnnGraph> run() {
     if (source_.values() == nullptr || source_.nodes() == nullptr) {
@@ -106,8 +109,8 @@ class Decoder {
         return invalid_data("constant buffer {} of {}", index, legacy->size());
       }
       const auto* storage = legacy->Get(index)->storage();
-      result.data = bytes_view(reinterpret_cast<const std::byte*>(storage->data()),
-                               storage->size(), flatbuffer_owner_);
+      result.data = bytes_view(reinterpret_cast<const std::byte*>(storage->data()), storage->size(),
+                               flatbuffer_owner_);
     } else {
       const auto* entries = source_.constant_data();
       const uint32_t count = entries == nullptr ? 0 : entries->size();
@@ -194,7 +197,8 @@ class Decoder {
         PTE_TRY(auto list, scales<BFloat16>(p->scale(), p->scale_buffer_idx(), p->num_scales()));
         return Quant(GroupQuant{std::move(list), p->channel_dim(), p->group_size()});
       }
-      case fb::QuantParams::NONE: break;
+      case fb::QuantParams::NONE:
+        break;
     }
     return invalid_data("quantised without (known) parameters: union code {}",
                         static_cast<int>(v.quant_params_type()));
@@ -266,7 +270,8 @@ class Decoder {
                             datatype_name(v.datatype), fmt::join(v.dims, ","), *need);
       }
     }
-    if (!index_of_id_.emplace(tensor->id_out(), static_cast<uint32_t>(graph_.values.size())).second) {
+    if (!index_of_id_.emplace(tensor->id_out(), static_cast<uint32_t>(graph_.values.size()))
+             .second) {
       return invalid_data("id {} is taken by another value", tensor->id_out());
     }
     graph_.values.push_back(std::move(v));
@@ -355,8 +360,13 @@ class Decoder {
 
   Status body(XnnNode& n, const fb::Node& source) {
     switch (n.kind) {
-      case NodeKind::kAdd: case NodeKind::kDiv: case NodeKind::kMinimum: case NodeKind::kMultiply:
-      case NodeKind::kSubtract: case NodeKind::kMaximum: case NodeKind::kPReLU:
+      case NodeKind::kAdd:
+      case NodeKind::kDiv:
+      case NodeKind::kMinimum:
+      case NodeKind::kMultiply:
+      case NodeKind::kSubtract:
+      case NodeKind::kMaximum:
+      case NodeKind::kPReLU:
       case NodeKind::kBatchMatrixMultiply: {
         const auto* t = static_cast<const fb::Binary*>(source.node());
         n.flags = t->flags();
@@ -368,7 +378,9 @@ class Decoder {
         const auto* t = static_cast<const fb::FullyConnected*>(source.node());
         return filter(n, t->input1_id(), t->filter_id(), t->bias_id(), t->output_id(), t->flags());
       }
-      case NodeKind::kConv2d: case NodeKind::kDepthwiseConv2d: case NodeKind::kConvTranspose2d: {
+      case NodeKind::kConv2d:
+      case NodeKind::kDepthwiseConv2d:
+      case NodeKind::kConvTranspose2d: {
         const auto* t = static_cast<const fb::Convolution*>(source.node());
         ConvParams p;
         p.padding = {t->padding_top(), t->padding_right(), t->padding_bottom(), t->padding_left()};
@@ -382,7 +394,8 @@ class Decoder {
         n.params = p;
         return filter(n, t->input1_id(), t->filter_id(), t->bias_id(), t->output_id(), t->flags());
       }
-      case NodeKind::kAvgPooling2d: case NodeKind::kMaxPooling2d: {
+      case NodeKind::kAvgPooling2d:
+      case NodeKind::kMaxPooling2d: {
         const auto* t = static_cast<const fb::Pooling*>(source.node());
         PoolParams p = pool_params(*t);
         p.stride = {t->stride_height(), t->stride_width()};
@@ -426,7 +439,8 @@ class Decoder {
           inferred += size == 0;
           if (size > kMaxDim) return invalid_data("size {}", size);
         }
-        if (inferred > 1) return invalid_data("{} inferred sizes, at most one is allowed", inferred);
+        if (inferred > 1)
+          return invalid_data("{} inferred sizes, at most one is allowed", inferred);
         n.params = std::move(p);
         return {};
       }
@@ -453,15 +467,17 @@ class Decoder {
         n.params = ResizeParams{{t->new_height(), t->new_width()}};
         return unary(n, t->input_id(), t->output_id(), t->flags());
       }
-      case NodeKind::kConcatenate2: case NodeKind::kConcatenate3: case NodeKind::kConcatenate4:
+      case NodeKind::kConcatenate2:
+      case NodeKind::kConcatenate3:
+      case NodeKind::kConcatenate4:
       case NodeKind::kConcatenate5: {
         const auto* t = static_cast<const fb::Concatenate*>(source.node());
         const uint32_t ids[] = {t->input1_id(), t->input2_id(), t->input3_id(), t->input4_id(),
                                 t->input5_id()};
-        const size_t count = n.kind == NodeKind::kConcatenate5
-                                 ? 5
-                                 : static_cast<size_t>(n.kind) -
-                                       static_cast<size_t>(NodeKind::kConcatenate2) + 2;
+        const size_t count =
+            n.kind == NodeKind::kConcatenate5
+                ? 5
+                : static_cast<size_t>(n.kind) - static_cast<size_t>(NodeKind::kConcatenate2) + 2;
         n.flags = t->flags();
         for (size_t i = 0; i < count; ++i) PTE_CHECK(add_input(n, ids[i]));
         n.params = CatParams{t->axis()};
@@ -483,7 +499,8 @@ class Decoder {
       case NodeKind::kScaledDotProductAttention: {
         const auto* t = static_cast<const fb::Attention*>(source.node());
         n.flags = t->flags();
-        for (uint32_t id : {t->query_id(), t->key_id(), t->value_id(), t->scale_id(), t->mask_id()}) {
+        for (uint32_t id :
+             {t->query_id(), t->key_id(), t->value_id(), t->scale_id(), t->mask_id()}) {
           PTE_CHECK(add_input(n, id));
         }
         return add_output(n, t->output_id());
@@ -515,13 +532,15 @@ Result<XnnGraph> decode(Bytes payload, std::shared_ptr<const void> owner, const 
     return invalid_data("XNNPACK payload: a flatbuffer of {} bytes", bytes.size());
   }
   if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE) {
-    return make_error(Code::kResourceLimit, "XNNPACK payload: a flatbuffer of {} bytes", bytes.size());
+    return make_error(Code::kResourceLimit, "XNNPACK payload: a flatbuffer of {} bytes",
+                      bytes.size());
   }
   const std::string_view identifier = as_text(bytes.subspan(4, 4));
   if (identifier != "XN00" && identifier != "XN01") {
-    return invalid_data("XNNPACK payload: identifier {:02x} {:02x} {:02x} {:02x}, expected XN00 or XN01",
-                        static_cast<uint8_t>(identifier[0]), static_cast<uint8_t>(identifier[1]),
-                        static_cast<uint8_t>(identifier[2]), static_cast<uint8_t>(identifier[3]));
+    return invalid_data(
+        "XNNPACK payload: identifier {:02x} {:02x} {:02x} {:02x}, expected XN00 or XN01",
+        static_cast<uint8_t>(identifier[0]), static_cast<uint8_t>(identifier[1]),
+        static_cast<uint8_t>(identifier[2]), static_cast<uint8_t>(identifier[3]));
   }
   // Flatbuffers are read in place with aligned loads.
   std::shared_ptr<const void> flatbuffer_owner = owner;
@@ -533,7 +552,8 @@ Result<XnnGraph> decode(Bytes payload, std::shared_ptr<const void> owner, const 
   }
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   if (!verifier.VerifyBuffer<fb::Graph>(nullptr)) {
-    return invalid_data("XNNPACK payload: the flatbuffer is damaged (an offset, size or alignment is wrong)");
+    return invalid_data(
+        "XNNPACK payload: the flatbuffer is damaged (an offset, size or alignment is wrong)");
   }
   const fb::Graph* graph = flatbuffers::GetRoot<fb::Graph>(bytes.data());
   return Decoder(*graph, regions.constants, std::move(owner), flatbuffer_owner, resolve).run();

@@ -10,14 +10,25 @@ namespace {
 // Calls whose node clamps its own result.
 bool clamps_itself(const ir::Node& node) {
   switch (node.op().op) {
-    case Op::aten_add_Tensor: case Op::aten_add_Scalar: case Op::aten_sub_Tensor:
-    case Op::aten_sub_Scalar: case Op::aten_rsub_Scalar: case Op::aten_mul_Tensor:
-    case Op::aten_mul_Scalar: case Op::aten_div_Tensor: case Op::aten_div_Scalar:
-    case Op::aten_convolution: case Op::aten_linear: case Op::aten_addmm: case Op::aten_mm:
-    case Op::aten__native_batch_norm_legit_no_training: case Op::aten_max_pool2d:
+    case Op::aten_add_Tensor:
+    case Op::aten_add_Scalar:
+    case Op::aten_sub_Tensor:
+    case Op::aten_sub_Scalar:
+    case Op::aten_rsub_Scalar:
+    case Op::aten_mul_Tensor:
+    case Op::aten_mul_Scalar:
+    case Op::aten_div_Tensor:
+    case Op::aten_div_Scalar:
+    case Op::aten_convolution:
+    case Op::aten_linear:
+    case Op::aten_addmm:
+    case Op::aten_mm:
+    case Op::aten__native_batch_norm_legit_no_training:
+    case Op::aten_max_pool2d:
     case Op::aten_avg_pool2d:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -122,7 +133,8 @@ uint32_t Emitter::binary(NodeKind kind, uint32_t a, uint32_t b, uint32_t like) {
 
 namespace {
 
-// `layout` of a result of rank `rank` for an operand of lower or equal rank: dims it lacks are units.
+// `layout` of a result of rank `rank` for an operand of lower or equal rank: dims it lacks are
+// units.
 Layout restrict(const Layout& layout, size_t rank, size_t operand_rank) {
   const size_t missing = rank - operand_rank;
   Layout result;
@@ -214,21 +226,36 @@ namespace {
 
 std::optional<NodeKind> simple_unary(Op op) {
   switch (op) {
-    case Op::aten_abs: return NodeKind::kAbs;
-    case Op::aten_ceil: return NodeKind::kCeiling;
-    case Op::aten_cos: return NodeKind::kCos;
-    case Op::aten_exp: return NodeKind::kExp;
-    case Op::aten_floor: return NodeKind::kFloor;
-    case Op::aten_hardswish: return NodeKind::kHardswish;
-    case Op::aten_log: return NodeKind::kLog;
-    case Op::aten_neg: return NodeKind::kNegate;
-    case Op::aten_pow_Tensor_Scalar: return NodeKind::kSquare;
-    case Op::aten_rsqrt: return NodeKind::kReciprocalSquareRoot;
-    case Op::aten_sigmoid: return NodeKind::kSigmoid;
-    case Op::aten_sin: return NodeKind::kSin;
-    case Op::aten_sqrt: return NodeKind::kSquareRoot;
-    case Op::aten_tanh: return NodeKind::kTanh;
-    default: return std::nullopt;
+    case Op::aten_abs:
+      return NodeKind::kAbs;
+    case Op::aten_ceil:
+      return NodeKind::kCeiling;
+    case Op::aten_cos:
+      return NodeKind::kCos;
+    case Op::aten_exp:
+      return NodeKind::kExp;
+    case Op::aten_floor:
+      return NodeKind::kFloor;
+    case Op::aten_hardswish:
+      return NodeKind::kHardswish;
+    case Op::aten_log:
+      return NodeKind::kLog;
+    case Op::aten_neg:
+      return NodeKind::kNegate;
+    case Op::aten_pow_Tensor_Scalar:
+      return NodeKind::kSquare;
+    case Op::aten_rsqrt:
+      return NodeKind::kReciprocalSquareRoot;
+    case Op::aten_sigmoid:
+      return NodeKind::kSigmoid;
+    case Op::aten_sin:
+      return NodeKind::kSin;
+    case Op::aten_sqrt:
+      return NodeKind::kSquareRoot;
+    case Op::aten_tanh:
+      return NodeKind::kTanh;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -254,28 +281,34 @@ Status Emitter::elementwise(const ir::Node& node) {
       case Op::aten_elu:
         y = unary(NodeKind::kELU, x, FactorParams{static_cast<float>(*node.arg(1).number())});
         break;
-      case Op::aten_silu: y = binary(NodeKind::kMultiply, x, unary(NodeKind::kSigmoid, x), x); break;
+      case Op::aten_silu:
+        y = binary(NodeKind::kMultiply, x, unary(NodeKind::kSigmoid, x), x);
+        break;
       case Op::aten_hardsigmoid: {
         const uint32_t sum = binary(NodeKind::kAdd, x, constant(3), x);
         graph_.nodes.back().clamp = MinMax{0, 6};
         y = binary(NodeKind::kMultiply, sum, constant(1.0 / 6.0), x);
         break;
       }
-      case Op::aten_reciprocal: y = binary(NodeKind::kDiv, constant(1), x, x); break;
+      case Op::aten_reciprocal:
+        y = binary(NodeKind::kDiv, constant(1), x, x);
+        break;
       case Op::aten_gelu: {
         if (*node.arg("approximate").text() == "none") {
           y = unary(NodeKind::kGelu, x);
           break;
         }
         // x / 2 * (1 + tanh(sqrt(2 / pi) * x * (1 + 0.044715 * x^2)))
-        uint32_t t = binary(NodeKind::kMultiply, unary(NodeKind::kSquare, x), constant(0.044715), x);
+        uint32_t t =
+            binary(NodeKind::kMultiply, unary(NodeKind::kSquare, x), constant(0.044715), x);
         t = binary(NodeKind::kMultiply, binary(NodeKind::kAdd, t, constant(1), x), x, x);
         t = unary(NodeKind::kTanh, binary(NodeKind::kMultiply, t, constant(0.7978845608028654), x));
         t = binary(NodeKind::kAdd, t, constant(1), x);
         y = binary(NodeKind::kMultiply, binary(NodeKind::kMultiply, x, constant(0.5), x), t, x);
         break;
       }
-      default: return internal_error("no rule writes this operator");
+      default:
+        return internal_error("no rule writes this operator");
     }
   }
   layouts_.define(result, layout, y);
@@ -286,14 +319,34 @@ Status Emitter::arithmetic(const ir::Node& node) {
   NodeKind kind = NodeKind::kAdd;
   bool swap = false;
   switch (node.op().op) {
-    case Op::aten_add_Tensor: case Op::aten_add_Scalar: kind = NodeKind::kAdd; break;
-    case Op::aten_sub_Tensor: case Op::aten_sub_Scalar: kind = NodeKind::kSubtract; break;
-    case Op::aten_rsub_Scalar: kind = NodeKind::kSubtract; swap = true; break;
-    case Op::aten_mul_Tensor: case Op::aten_mul_Scalar: kind = NodeKind::kMultiply; break;
-    case Op::aten_div_Tensor: case Op::aten_div_Scalar: kind = NodeKind::kDiv; break;
-    case Op::aten_maximum: kind = NodeKind::kMaximum; break;
-    case Op::aten_minimum: kind = NodeKind::kMinimum; break;
-    default: return internal_error("no rule writes this operator");
+    case Op::aten_add_Tensor:
+    case Op::aten_add_Scalar:
+      kind = NodeKind::kAdd;
+      break;
+    case Op::aten_sub_Tensor:
+    case Op::aten_sub_Scalar:
+      kind = NodeKind::kSubtract;
+      break;
+    case Op::aten_rsub_Scalar:
+      kind = NodeKind::kSubtract;
+      swap = true;
+      break;
+    case Op::aten_mul_Tensor:
+    case Op::aten_mul_Scalar:
+      kind = NodeKind::kMultiply;
+      break;
+    case Op::aten_div_Tensor:
+    case Op::aten_div_Scalar:
+      kind = NodeKind::kDiv;
+      break;
+    case Op::aten_maximum:
+      kind = NodeKind::kMaximum;
+      break;
+    case Op::aten_minimum:
+      kind = NodeKind::kMinimum;
+      break;
+    default:
+      return internal_error("no rule writes this operator");
   }
   const ir::Value* result = result_of(node);
   std::vector<const ir::Value*> tensors;
@@ -340,36 +393,68 @@ Status Emitter::prelu(const ir::Node& node) {
 Status Emitter::emit(const ir::Node& node) {
   if (absorbed_.count(&node) != 0) return {};
   switch (node.op().op) {
-    case Op::aten_add_Tensor: case Op::aten_add_Scalar: case Op::aten_sub_Tensor:
-    case Op::aten_sub_Scalar: case Op::aten_rsub_Scalar: case Op::aten_mul_Tensor:
-    case Op::aten_mul_Scalar: case Op::aten_div_Tensor: case Op::aten_div_Scalar:
-    case Op::aten_maximum: case Op::aten_minimum:
+    case Op::aten_add_Tensor:
+    case Op::aten_add_Scalar:
+    case Op::aten_sub_Tensor:
+    case Op::aten_sub_Scalar:
+    case Op::aten_rsub_Scalar:
+    case Op::aten_mul_Tensor:
+    case Op::aten_mul_Scalar:
+    case Op::aten_div_Tensor:
+    case Op::aten_div_Scalar:
+    case Op::aten_maximum:
+    case Op::aten_minimum:
       return arithmetic(node);
-    case Op::aten_prelu: return prelu(node);
-    case Op::aten_convolution: return convolution(node);
-    case Op::aten_linear: case Op::aten_addmm: case Op::aten_mm: return matrix(node);
-    case Op::aten_bmm: return batch_matmul(node);
-    case Op::aten__native_batch_norm_legit_no_training: return batch_norm(node);
-    case Op::aten_max_pool2d: case Op::aten_max_pool2d_with_indices: case Op::aten_avg_pool2d:
+    case Op::aten_prelu:
+      return prelu(node);
+    case Op::aten_convolution:
+      return convolution(node);
+    case Op::aten_linear:
+    case Op::aten_addmm:
+    case Op::aten_mm:
+      return matrix(node);
+    case Op::aten_bmm:
+      return batch_matmul(node);
+    case Op::aten__native_batch_norm_legit_no_training:
+      return batch_norm(node);
+    case Op::aten_max_pool2d:
+    case Op::aten_max_pool2d_with_indices:
+    case Op::aten_avg_pool2d:
       return pool(node);
-    case Op::aten_adaptive_avg_pool2d: case Op::aten__adaptive_avg_pool2d: return adaptive_pool(node);
-    case Op::aten_mean_dim: return mean(node);
-    case Op::aten_amax: return amax(node);
-    case Op::aten_upsample_bilinear2d_vec: return resize(node);
-    case Op::aten__softmax: return softmax(node);
-    case Op::aten_permute_copy: case Op::aten_transpose_copy_int: case Op::aten_t_copy:
-    case Op::aten_clone: case Op::aten__to_copy: case Op::dim_order_to_dim_order_copy:
+    case Op::aten_adaptive_avg_pool2d:
+    case Op::aten__adaptive_avg_pool2d:
+      return adaptive_pool(node);
+    case Op::aten_mean_dim:
+      return mean(node);
+    case Op::aten_amax:
+      return amax(node);
+    case Op::aten_upsample_bilinear2d_vec:
+      return resize(node);
+    case Op::aten__softmax:
+      return softmax(node);
+    case Op::aten_permute_copy:
+    case Op::aten_transpose_copy_int:
+    case Op::aten_t_copy:
+    case Op::aten_clone:
+    case Op::aten__to_copy:
+    case Op::dim_order_to_dim_order_copy:
     case Op::dim_order_clone_dim_order:
       return permute(node);
-    case Op::aten_view_copy: case Op::aten_squeeze_copy_dim: case Op::aten_squeeze_copy_dims:
+    case Op::aten_view_copy:
+    case Op::aten_squeeze_copy_dim:
+    case Op::aten_squeeze_copy_dims:
     case Op::aten_unsqueeze_copy:
       return view(node);
-    case Op::aten_slice_copy_Tensor: case Op::aten_select_copy_int:
+    case Op::aten_slice_copy_Tensor:
+    case Op::aten_select_copy_int:
     case Op::aten_split_with_sizes_copy:
       return slice(node);
-    case Op::aten_cat: return cat(node);
-    case Op::aten_constant_pad_nd: return pad(node);
-    default: return elementwise(node);
+    case Op::aten_cat:
+      return cat(node);
+    case Op::aten_constant_pad_nd:
+      return pad(node);
+    default:
+      return elementwise(node);
   }
 }
 

@@ -31,7 +31,8 @@ class Emitter {
   Datatype datatype(const ir::Node& node) const;
 
   // A common layout for operands that broadcast to `result`: the one that costs least to come by.
-  Layout common_layout(const ir::Value* result, const std::vector<const ir::Value*>& operands) const;
+  Layout common_layout(const ir::Value* result,
+                       const std::vector<const ir::Value*>& operands) const;
   // An operand of `result`'s or lower rank in the layout of `result`.
   Result<uint32_t> operand(const ir::Value* value, const ir::Value* result, const Layout& layout);
   // A layout that exists, whose order is the logical one and that ends in the last dim.
@@ -66,8 +67,8 @@ class Emitter {
     const ir::Value* result = nullptr;
     MinMax bounds;
   };
-  std::map<const ir::Node*, Fused> fused_;   // by the call that computes
-  std::set<const ir::Node*> absorbed_;       // the clamps and the pads
+  std::map<const ir::Node*, Fused> fused_;  // by the call that computes
+  std::set<const ir::Node*> absorbed_;      // the clamps and the pads
 };
 
 }  // namespace pte::xnnpack

@@ -38,8 +38,8 @@ Status Emitter::convolution(const ir::Node& node) {
   if (!spec) return internal_error("its parameters are no numbers");
   const Layout layout = channels_last_layout(spec->one_d ? 3 : 4);
   const ir::Value* input = node.input(0);
-  if (const ir::Node* pad = input->producer(); pad != nullptr && absorbed_.count(pad) != 0 &&
-                                               pad->is(Op::aten_constant_pad_nd)) {
+  if (const ir::Node* pad = input->producer();
+      pad != nullptr && absorbed_.count(pad) != 0 && pad->is(Op::aten_constant_pad_nd)) {
     const auto extra = pad_spec(*pad);
     spec->params.padding.top += extra->before[2];
     spec->params.padding.bottom += extra->after[2];
@@ -78,7 +78,8 @@ Status Emitter::matrix(const ir::Node& node) {
   PTE_TRY(const uint32_t x, layouts_.get(input, layout));
   PTE_TRY(Tensor filter_data, frozen_data(module_, weight)->contiguous());
   const std::vector<uint32_t> filter_dims = as_dims(filter_data);
-  const uint32_t filter = layouts_.add_constant(datatype(node), filter_dims, std::move(filter_data));
+  const uint32_t filter =
+      layouts_.add_constant(datatype(node), filter_dims, std::move(filter_data));
   uint32_t bias = kNone;
   if (bias_value != nullptr) {
     PTE_TRY(Tensor values, flat(*frozen_data(module_, bias_value)));
@@ -166,7 +167,7 @@ Status Emitter::pool(const ir::Node& node) {
   }
   const uint32_t y = layouts_.add_result(result_of(node), layout);
   XnnNode& emitted = layouts_.add_node(average ? NodeKind::kAvgPooling2d : NodeKind::kMaxPooling2d,
-                                    {x}, y, *params);
+                                       {x}, y, *params);
   emitted.flags = kKeepDims;
   set_clamp(node, emitted);
   return {};
@@ -225,8 +226,8 @@ Status Emitter::resize(const ir::Node& node) {
   const Layout layout = channels_last_layout(4);
   PTE_TRY(const uint32_t x, layouts_.get(node.input(0), layout));
   const ir::SymSizes& sizes = node.result()->tensor().sizes;
-  const ResizeParams p{{static_cast<uint32_t>(*sizes[2].constant()),
-                        static_cast<uint32_t>(*sizes[3].constant())}};
+  const ResizeParams p{
+      {static_cast<uint32_t>(*sizes[2].constant()), static_cast<uint32_t>(*sizes[3].constant())}};
   const uint32_t y = layouts_.add_result(node.result(), layout);
   XnnNode& emitted = layouts_.add_node(NodeKind::kStaticResizeBilinear2D, {x}, y, p);
   if (node.arg("align_corners").boolean() == true) emitted.flags = kAlignCorners;

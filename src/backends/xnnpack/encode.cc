@@ -51,10 +51,10 @@ class Encoder {
     const auto inputs_offset = builder_.CreateVector(inputs);
     const auto outputs_offset = builder_.CreateVector(outputs);
     const auto entries_offset = builder_.CreateVector(entries_);
-    builder_.Finish(fb::CreateGraph(builder_, version, nodes_offset, values_offset,
-                                    graph_.num_externs, inputs_offset, outputs_offset, 0, 0,
-                                    entries_offset),
-                    fb::GraphIdentifier());
+    builder_.Finish(
+        fb::CreateGraph(builder_, version, nodes_offset, values_offset, graph_.num_externs,
+                        inputs_offset, outputs_offset, 0, 0, entries_offset),
+        fb::GraphIdentifier());
 
     const size_t size = builder_.GetSize();
     const size_t end = align_up(kFlatbufferOffset + size, kAlignment);
@@ -78,8 +78,8 @@ class Encoder {
   uint32_t entry(std::string key, Tensor data) {
     if (auto it = entry_of_key_.find(key); it != entry_of_key_.end()) return it->second;
     const auto index = static_cast<uint32_t>(entries_.size());
-    entries_.push_back(fb::CreateConstantData(builder_, kNoOffset, data.nbytes(),
-                                              builder_.CreateString(key)));
+    entries_.push_back(
+        fb::CreateConstantData(builder_, kNoOffset, data.nbytes(), builder_.CreateString(key)));
     entry_of_key_.emplace(key, index);
     encoded_.named_data.emplace(std::move(key), std::move(data));
     return index;
@@ -159,26 +159,36 @@ class Encoder {
     const auto in = [&](size_t i) { return i < n.inputs.size() ? n.inputs[i] : kNone; };
     if (n.outputs.empty()) return wrong();
     const uint32_t out = n.outputs[0];
-    const auto count = [](const std::vector<uint32_t>& v) { return static_cast<uint32_t>(v.size()); };
+    const auto count = [](const std::vector<uint32_t>& v) {
+      return static_cast<uint32_t>(v.size());
+    };
     switch (n.kind) {
-      case NodeKind::kAdd: case NodeKind::kDiv: case NodeKind::kMinimum: case NodeKind::kMultiply:
-      case NodeKind::kSubtract: case NodeKind::kMaximum: case NodeKind::kPReLU:
+      case NodeKind::kAdd:
+      case NodeKind::kDiv:
+      case NodeKind::kMinimum:
+      case NodeKind::kMultiply:
+      case NodeKind::kSubtract:
+      case NodeKind::kMaximum:
+      case NodeKind::kPReLU:
       case NodeKind::kBatchMatrixMultiply:
         return fb::CreateBinary(builder_, in(0), in(1), out, n.flags).Union();
       case NodeKind::kFullyConnected:
         return fb::CreateFullyConnected(builder_, in(0), in(1), in(2), out, n.flags).Union();
-      case NodeKind::kConv2d: case NodeKind::kDepthwiseConv2d: case NodeKind::kConvTranspose2d: {
+      case NodeKind::kConv2d:
+      case NodeKind::kDepthwiseConv2d:
+      case NodeKind::kConvTranspose2d: {
         const auto* p = std::get_if<ConvParams>(&n.params);
         if (p == nullptr) return wrong();
-        return fb::CreateConvolution(
-                   builder_, p->padding.top, p->padding.right, p->padding.bottom, p->padding.left,
-                   p->kernel.height, p->kernel.width, p->stride.height, p->stride.width,
-                   p->dilation.height, p->dilation.width, p->group_input_channels,
-                   p->group_output_channels, p->groups, p->adjustment.height, p->adjustment.width,
-                   in(0), in(1), in(2), out, n.flags)
+        return fb::CreateConvolution(builder_, p->padding.top, p->padding.right, p->padding.bottom,
+                                     p->padding.left, p->kernel.height, p->kernel.width,
+                                     p->stride.height, p->stride.width, p->dilation.height,
+                                     p->dilation.width, p->group_input_channels,
+                                     p->group_output_channels, p->groups, p->adjustment.height,
+                                     p->adjustment.width, in(0), in(1), in(2), out, n.flags)
             .Union();
       }
-      case NodeKind::kAvgPooling2d: case NodeKind::kMaxPooling2d: {
+      case NodeKind::kAvgPooling2d:
+      case NodeKind::kMaxPooling2d: {
         const auto* p = std::get_if<PoolParams>(&n.params);
         if (p == nullptr) return wrong();
         return fb::CreatePooling(builder_, p->padding.top, p->padding.right, p->padding.bottom,
@@ -230,7 +240,9 @@ class Encoder {
         return fb::CreateStaticResize(builder_, p->size.height, p->size.width, in(0), out, n.flags)
             .Union();
       }
-      case NodeKind::kConcatenate2: case NodeKind::kConcatenate3: case NodeKind::kConcatenate4:
+      case NodeKind::kConcatenate2:
+      case NodeKind::kConcatenate3:
+      case NodeKind::kConcatenate4:
       case NodeKind::kConcatenate5: {
         const auto* p = std::get_if<CatParams>(&n.params);
         if (p == nullptr) return wrong();
@@ -238,7 +250,8 @@ class Encoder {
                                      in(4))
             .Union();
       }
-      case NodeKind::kLeakyReLU: case NodeKind::kELU: {
+      case NodeKind::kLeakyReLU:
+      case NodeKind::kELU: {
         const auto* p = std::get_if<FactorParams>(&n.params);
         if (p == nullptr) return wrong();
         // Both tables have the same fields.
@@ -247,7 +260,8 @@ class Encoder {
       case NodeKind::kScaledDotProductAttention:
         return fb::CreateAttention(builder_, in(0), in(1), in(2), in(3), in(4), out, n.flags)
             .Union();
-      default: return fb::CreateUnary(builder_, in(0), out, n.flags).Union();
+      default:
+        return fb::CreateUnary(builder_, in(0), out, n.flags).Union();
     }
   }
 

@@ -40,8 +40,8 @@ Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec) {
   } else if (spec.depthwise) {
     PTE_TRY(packed, rearranged(weight, {1, h, w, g * ocg}, {1, sh, sw, s[0]}, {1, h, w, g * ocg}));
   } else {
-    PTE_TRY(packed, rearranged(weight, {g * ocg, h, w, icg}, {s[0], sh, sw, s[1]},
-                               {g * ocg, h, w, icg}));
+    PTE_TRY(packed,
+            rearranged(weight, {g * ocg, h, w, icg}, {s[0], sh, sw, s[1]}, {g * ocg, h, w, icg}));
   }
   return to_float32(packed);
 }
@@ -60,7 +60,8 @@ Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& p, NodeKind
                         fmt::join(packed.sizes(), ","), fmt::join(expected, ","));
   }
   const Strides& s = packed.strides();
-  if (depthwise) return rearranged(packed, {g * ocg, 1, h, w}, {s[3], 1, s[1], s[2]}, {g * ocg, 1, h, w});
+  if (depthwise)
+    return rearranged(packed, {g * ocg, 1, h, w}, {s[3], 1, s[1], s[2]}, {g * ocg, 1, h, w});
   if (kind == NodeKind::kConvTranspose2d) {
     return rearranged(packed, {g, icg, ocg, h, w}, {ocg * s[0], s[3], s[0], s[1], s[2]},
                       {g * icg, ocg, h, w});

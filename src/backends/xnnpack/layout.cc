@@ -32,10 +32,14 @@ Layout contiguous_layout(size_t rank) {
 
 Layout channels_last_layout(size_t rank) {
   switch (rank) {
-    case 2: return {0, kUnit, kUnit, 1};
-    case 3: return {0, 2, kUnit, 1};
-    case 4: return {0, 2, 3, 1};
-    default: return contiguous_layout(rank);
+    case 2:
+      return {0, kUnit, kUnit, 1};
+    case 3:
+      return {0, 2, kUnit, 1};
+    case 4:
+      return {0, 2, 3, 1};
+    default:
+      return contiguous_layout(rank);
   }
 }
 
@@ -62,7 +66,8 @@ uint32_t Layouts::add_constant(Datatype datatype, std::vector<uint32_t> dims, Te
   return id;
 }
 
-XnnNode& Layouts::add_node(NodeKind kind, std::vector<uint32_t> inputs, uint32_t output, Params params) {
+XnnNode& Layouts::add_node(NodeKind kind, std::vector<uint32_t> inputs, uint32_t output,
+                           Params params) {
   XnnNode node;
   node.kind = kind;
   node.inputs = std::move(inputs);
@@ -87,7 +92,8 @@ uint32_t Layouts::scalar(double number, Datatype datatype) {
 std::vector<uint32_t> Layouts::dims_of(const ir::SymSizes& sizes, const Layout& layout) const {
   std::vector<uint32_t> dims;
   for (uint8_t d : layout) {
-    dims.push_back(d == kUnit ? 1 : static_cast<uint32_t>(upper_bound(module_, sizes[d]).value_or(0)));
+    dims.push_back(d == kUnit ? 1
+                              : static_cast<uint32_t>(upper_bound(module_, sizes[d]).value_or(0)));
   }
   return dims;
 }
@@ -117,8 +123,8 @@ void Layouts::define(const ir::Value* value, const Layout& layout, uint32_t id) 
 
 uint32_t Layouts::add_result(const ir::Value* value, const Layout& layout) {
   const ir::TensorType& type = value->tensor();
-  const uint32_t id = add_value(datatype_of(type.dtype).value_or(Datatype::kInvalid),
-                                dims_of(type.sizes, layout));
+  const uint32_t id =
+      add_value(datatype_of(type.dtype).value_or(Datatype::kInvalid), dims_of(type.sizes, layout));
   define(value, layout, id);
   return id;
 }
@@ -191,7 +197,8 @@ bool Layouts::exists(const ir::Value* value, const Layout& layout) const {
   if (it == views_.end() || it->second.storage->is_constant) return true;  // constants cost nothing
   const Layout wanted = in_storage(it->second, layout);
   const auto& copies = it->second.storage->copies;
-  return std::any_of(copies.begin(), copies.end(), [&](const Copy& c) { return c.layout == wanted; });
+  return std::any_of(copies.begin(), copies.end(),
+                     [&](const Copy& c) { return c.layout == wanted; });
 }
 
 Result<uint32_t> Layouts::get(const ir::Value* value, const Layout& layout) {
@@ -203,7 +210,8 @@ Result<uint32_t> Layouts::get(const ir::Value* value, const Layout& layout) {
     if (copy.layout == wanted) return copy.id;
   }
   if (storage.is_constant) return constant_in(storage, wanted);
-  if (storage.copies.empty()) return internal_error("'{}' is read before it is computed", value->name());
+  if (storage.copies.empty())
+    return internal_error("'{}' is read before it is computed", value->name());
 
   // The same order with units elsewhere: a reshape.
   for (const Copy& copy : storage.copies) {
@@ -264,7 +272,8 @@ Result<uint32_t> Layouts::constant_in(Storage& storage, const Layout& layout) {
     strides.push_back(d == kUnit ? 1 : storage.constant.strides()[d]);
   }
   PTE_TRY(Tensor data, storage.constant.with_layout(sizes, strides).contiguous());
-  const uint32_t id = add_constant(storage.datatype, dims_of(storage.sizes, layout), std::move(data));
+  const uint32_t id =
+      add_constant(storage.datatype, dims_of(storage.sizes, layout), std::move(data));
   storage.copies.push_back({layout, id});
   return id;
 }

@@ -24,7 +24,8 @@ inline constexpr uint8_t kUnit = 255;
 using Layout = std::vector<uint8_t>;
 
 Layout contiguous_layout(size_t rank);  // rank 0 is one unit: XNNPACK has no scalars
-// The order that 2d operators want: rank 4 NHWC, rank 3 (n, c, l) as n, l, 1, c, rank 2 as n, 1, 1, c.
+// The order that 2d operators want: rank 4 NHWC, rank 3 (n, c, l) as n, l, 1, c, rank 2 as n, 1, 1,
+// c.
 Layout channels_last_layout(size_t rank);
 
 class Layouts {
@@ -34,7 +35,8 @@ class Layouts {
   // A fresh internal value.
   uint32_t add_value(Datatype datatype, std::vector<uint32_t> dims);
   uint32_t add_constant(Datatype datatype, std::vector<uint32_t> dims, Tensor data);
-  XnnNode& add_node(NodeKind kind, std::vector<uint32_t> inputs, uint32_t output, Params params = {});
+  XnnNode& add_node(NodeKind kind, std::vector<uint32_t> inputs, uint32_t output,
+                    Params params = {});
 
   // Says that `id` holds `value` in `layout` (over all of the value's dims).
   void define(const ir::Value* value, const Layout& layout, uint32_t id);

@@ -100,7 +100,8 @@ Status Lifter::add_outputs() {
     } else {
       PTE_TRY(value, get(id, identity_perm(v.dims.size())));
     }
-    if (arg != nullptr && (arg->rank() != value->tensor().rank() || arg->dtype != value->tensor().dtype)) {
+    if (arg != nullptr &&
+        (arg->rank() != value->tensor().rank() || arg->dtype != value->tensor().dtype)) {
       return invalid_data("argument {} is {}, the XNNPACK payload computes {}", v.external_id,
                           ir::to_string(ir::Type(*arg)), ir::to_string(value->type()));
     }
@@ -116,9 +117,12 @@ Status Lifter::add_outputs() {
 
 Result<DType> Lifter::dtype(uint32_t id) const {
   switch (source_.values[id].datatype) {
-    case Datatype::kFloat32: return DType::kFloat32;
-    case Datatype::kFloat16: return DType::kFloat16;
-    case Datatype::kBFloat16: return DType::kBFloat16;
+    case Datatype::kFloat32:
+      return DType::kFloat32;
+    case Datatype::kFloat16:
+      return DType::kFloat16;
+    case Datatype::kBFloat16:
+      return DType::kBFloat16;
     default:
       return unsupported("XNNPACK value {} is {}: only float payloads are run", id,
                          datatype_name(source_.values[id].datatype));

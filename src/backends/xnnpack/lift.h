@@ -17,9 +17,9 @@ struct Lifted {
   std::vector<uint32_t> output_args;
 };
 
-// `args` are the types of the delegate call's arguments: dtype, sizes and dim order of inputs, dtype,
-// rank and dim order of outputs (their sizes follow from the inputs). When it is empty the payload's
-// own dims are taken, in contiguous order.
+// `args` are the types of the delegate call's arguments: dtype, sizes and dim order of inputs,
+// dtype, rank and dim order of outputs (their sizes follow from the inputs). When it is empty the
+// payload's own dims are taken, in contiguous order.
 //
 // Transposes between layouts become other views of one value; a permute_copy is left only where a
 // call needs an order that does not exist yet. Weights are rearranged to PyTorch's order. Calls may

@@ -48,22 +48,38 @@ size_t position(const Perm& perm, size_t dim) {
 
 Op unary_op(NodeKind kind) {
   switch (kind) {
-    case NodeKind::kSigmoid: return Op::aten_sigmoid;
-    case NodeKind::kFloor: return Op::aten_floor;
-    case NodeKind::kSquareRoot: return Op::aten_sqrt;
-    case NodeKind::kCeiling: return Op::aten_ceil;
-    case NodeKind::kHardswish: return Op::aten_hardswish;
-    case NodeKind::kNegate: return Op::aten_neg;
-    case NodeKind::kAbs: return Op::aten_abs;
-    case NodeKind::kReciprocalSquareRoot: return Op::aten_rsqrt;
-    case NodeKind::kLog: return Op::aten_log;
-    case NodeKind::kGelu: return Op::aten_gelu;
-    case NodeKind::kTanh: return Op::aten_tanh;
-    case NodeKind::kExp: return Op::aten_exp;
-    case NodeKind::kSin: return Op::aten_sin;
-    case NodeKind::kCos: return Op::aten_cos;
-    case NodeKind::kCopy: return Op::aten_clone;
-    default: return Op::kCount;
+    case NodeKind::kSigmoid:
+      return Op::aten_sigmoid;
+    case NodeKind::kFloor:
+      return Op::aten_floor;
+    case NodeKind::kSquareRoot:
+      return Op::aten_sqrt;
+    case NodeKind::kCeiling:
+      return Op::aten_ceil;
+    case NodeKind::kHardswish:
+      return Op::aten_hardswish;
+    case NodeKind::kNegate:
+      return Op::aten_neg;
+    case NodeKind::kAbs:
+      return Op::aten_abs;
+    case NodeKind::kReciprocalSquareRoot:
+      return Op::aten_rsqrt;
+    case NodeKind::kLog:
+      return Op::aten_log;
+    case NodeKind::kGelu:
+      return Op::aten_gelu;
+    case NodeKind::kTanh:
+      return Op::aten_tanh;
+    case NodeKind::kExp:
+      return Op::aten_exp;
+    case NodeKind::kSin:
+      return Op::aten_sin;
+    case NodeKind::kCos:
+      return Op::aten_cos;
+    case NodeKind::kCopy:
+      return Op::aten_clone;
+    default:
+      return Op::kCount;
   }
 }
 
@@ -71,28 +87,48 @@ Op unary_op(NodeKind kind) {
 
 Status Lifter::lift(const XnnNode& node) {
   switch (node.kind) {
-    case NodeKind::kAdd: case NodeKind::kSubtract: case NodeKind::kMultiply: case NodeKind::kDiv:
-    case NodeKind::kMaximum: case NodeKind::kMinimum:
+    case NodeKind::kAdd:
+    case NodeKind::kSubtract:
+    case NodeKind::kMultiply:
+    case NodeKind::kDiv:
+    case NodeKind::kMaximum:
+    case NodeKind::kMinimum:
       return binary(node);
-    case NodeKind::kPReLU: return prelu(node);
-    case NodeKind::kFullyConnected: return fully_connected(node);
-    case NodeKind::kBatchMatrixMultiply: return matmul(node);
-    case NodeKind::kConv2d: case NodeKind::kDepthwiseConv2d: case NodeKind::kConvTranspose2d:
+    case NodeKind::kPReLU:
+      return prelu(node);
+    case NodeKind::kFullyConnected:
+      return fully_connected(node);
+    case NodeKind::kBatchMatrixMultiply:
+      return matmul(node);
+    case NodeKind::kConv2d:
+    case NodeKind::kDepthwiseConv2d:
+    case NodeKind::kConvTranspose2d:
       return convolution(node);
-    case NodeKind::kMaxPooling2d: case NodeKind::kAvgPooling2d: return pool(node);
-    case NodeKind::kGlobalAvgPooling2d: return global_pool(node);
-    case NodeKind::kStaticResizeBilinear2D: return resize(node);
-    case NodeKind::kStaticTranspose: return transpose(node);
-    case NodeKind::kStaticReshape: return reshape(node);
-    case NodeKind::kStaticSlice: return slice(node);
-    case NodeKind::kStaticConstantPad: return pad(node);
-    case NodeKind::kConcatenate2: case NodeKind::kConcatenate3: case NodeKind::kConcatenate4:
+    case NodeKind::kMaxPooling2d:
+    case NodeKind::kAvgPooling2d:
+      return pool(node);
+    case NodeKind::kGlobalAvgPooling2d:
+      return global_pool(node);
+    case NodeKind::kStaticResizeBilinear2D:
+      return resize(node);
+    case NodeKind::kStaticTranspose:
+      return transpose(node);
+    case NodeKind::kStaticReshape:
+      return reshape(node);
+    case NodeKind::kStaticSlice:
+      return slice(node);
+    case NodeKind::kStaticConstantPad:
+      return pad(node);
+    case NodeKind::kConcatenate2:
+    case NodeKind::kConcatenate3:
+    case NodeKind::kConcatenate4:
     case NodeKind::kConcatenate5:
       return concatenate(node);
     case NodeKind::kArgMaxPooling2d:
     case NodeKind::kScaledDotProductAttention:
       return unsupported("no exporter writes this node; it is not run");
-    default: return unary(node);
+    default:
+      return unary(node);
   }
 }
 
@@ -135,12 +171,23 @@ Status Lifter::binary(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
   Op op = Op::aten_add_Tensor;
   switch (node.kind) {
-    case NodeKind::kSubtract: op = Op::aten_sub_Tensor; break;
-    case NodeKind::kMultiply: op = Op::aten_mul_Tensor; break;
-    case NodeKind::kDiv: op = Op::aten_div_Tensor; break;
-    case NodeKind::kMaximum: op = Op::aten_maximum; break;
-    case NodeKind::kMinimum: op = Op::aten_minimum; break;
-    default: break;
+    case NodeKind::kSubtract:
+      op = Op::aten_sub_Tensor;
+      break;
+    case NodeKind::kMultiply:
+      op = Op::aten_mul_Tensor;
+      break;
+    case NodeKind::kDiv:
+      op = Op::aten_div_Tensor;
+      break;
+    case NodeKind::kMaximum:
+      op = Op::aten_maximum;
+      break;
+    case NodeKind::kMinimum:
+      op = Op::aten_minimum;
+      break;
+    default:
+      break;
   }
   const size_t out_rank = std::max(rank(node.inputs[0]), rank(node.inputs[1]));
   const Perm perm = common(node.inputs, out_rank);
@@ -163,7 +210,8 @@ Status Lifter::prelu(const XnnNode& node) {
   const auto& dims = source_.values[slope].dims;
   int64_t count = 1;
   for (size_t i = 0; i < dims.size(); ++i) {
-    if (i + 1 < dims.size() && dims[i] != 1) return unsupported("slopes of [{}]", fmt::join(dims, ","));
+    if (i + 1 < dims.size() && dims[i] != 1)
+      return unsupported("slopes of [{}]", fmt::join(dims, ","));
     count *= dims[i];
   }
   PTE_TRY(ir::Value * weight, get(slope, identity_perm(dims.size())));
@@ -210,10 +258,12 @@ Status Lifter::matmul(const XnnNode& node) {
   PTE_CHECK(known_flags(node, kTransposeA | kTransposeB));
   ir::Value* operands[2] = {};
   const size_t n = rank(node.inputs[0]);
-  if (n < 2 || rank(node.inputs[1]) != n) return unsupported("operands of rank {} and {}", n, rank(node.inputs[1]));
+  if (n < 2 || rank(node.inputs[1]) != n)
+    return unsupported("operands of rank {} and {}", n, rank(node.inputs[1]));
   for (size_t i = 0; i < 2; ++i) {
     Perm perm = identity_perm(n);
-    if ((node.flags & (i == 0 ? kTransposeA : kTransposeB)) != 0) std::swap(perm[n - 1], perm[n - 2]);
+    if ((node.flags & (i == 0 ? kTransposeA : kTransposeB)) != 0)
+      std::swap(perm[n - 1], perm[n - 2]);
     PTE_TRY(operands[i], get(node.inputs[i], perm));
   }
   const Op op = n == 3 ? Op::aten_bmm : n == 2 ? Op::aten_mm : Op::aten_matmul;
@@ -289,7 +339,8 @@ Status Lifter::pool(const XnnNode& node) {
   }
   ir::Value* y = nullptr;
   if (average) {
-    PTE_TRY(y, call(Op::aten_avg_pool2d, {x, pair(p.kernel), pair(p.stride), padding, false, false, {}}));
+    PTE_TRY(y, call(Op::aten_avg_pool2d,
+                    {x, pair(p.kernel), pair(p.stride), padding, false, false, {}}));
   } else {
     PTE_TRY(y, call(Op::aten_max_pool2d,
                     {x, pair(p.kernel), pair(p.stride), padding, pair(p.dilation), false}));
@@ -368,10 +419,11 @@ Status Lifter::slice(const XnnNode& node) {
     const auto known = extent.constant();
     const int64_t end = static_cast<int64_t>(p.offsets[d]) + p.sizes[d];
     if (p.sizes[d] == 0 || (known && end > *known)) {
-      return invalid_data("{} elements from {} of {}", p.sizes[d], p.offsets[d], extent.to_string());
+      return invalid_data("{} elements from {} of {}", p.sizes[d], p.offsets[d],
+                          extent.to_string());
     }
-    PTE_TRY(y, call(Op::aten_slice_copy_Tensor, {y, static_cast<int64_t>(dim),
-                                                 static_cast<int64_t>(p.offsets[d]), end, 1}));
+    PTE_TRY(y, call(Op::aten_slice_copy_Tensor,
+                    {y, static_cast<int64_t>(dim), static_cast<int64_t>(p.offsets[d]), end, 1}));
   }
   PTE_TRY(y, clamped(y, node));
   return define(node.outputs[0], perm, y);

@@ -79,14 +79,16 @@ TEST(XnnLift, DepthwiseAndTransposedFiltersComeBack) {
     const std::string out = transposed ? "1,2,6,7" : "1,4,4,3";
     std::string numbers = "0";
     for (int i = 1; i < 24; ++i) numbers += fmt::format(", {}", i);
-    auto lifted = there_and_back(fmt::format(R"(module "m" {{
+    auto lifted =
+        there_and_back(fmt::format(R"(module "m" {{
   const @w: float32[{}] parameter = dense [{}]
   func forward(%x: float32[1,{},5,5]) {{
     %w = const @w
     %a: float32[{}] = aten.convolution.default(%x, %w, none, [1, 1], [0, 0], [1, 1], {}, [0, 0], {})
     return %a
   }}
-}})", shape, numbers, transposed ? 4 : 2, out, transposed, 2));
+}})",
+                                   shape, numbers, transposed ? 4 : 2, out, transposed, 2));
     ASSERT_TRUE(lifted.has_value()) << lifted.error().message;
     const ir::Node* conv = lifted->module.forward().front();
     ASSERT_TRUE(conv->is(Op::aten_convolution));
@@ -113,7 +115,8 @@ TEST(XnnLift, ShapesFollowTheCall) {
   auto own = lift(*graph);
   ASSERT_TRUE(own.has_value());
   EXPECT_EQ(own->module.forward().outputs()[0].value->tensor().sizes, ir::to_sym({8, 3}));
-  const std::vector<ir::TensorType> args(2, ir::TensorType::of(DType::kFloat32, ir::to_sym({5, 3})));
+  const std::vector<ir::TensorType> args(2,
+                                         ir::TensorType::of(DType::kFloat32, ir::to_sym({5, 3})));
   auto called = lift(*graph, args);
   ASSERT_TRUE(called.has_value());
   EXPECT_EQ(called->module.forward().outputs()[0].value->tensor().sizes, ir::to_sym({5, 3}));

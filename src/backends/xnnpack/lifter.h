@@ -13,14 +13,18 @@ namespace pte::xnnpack {
 using Perm = std::vector<uint8_t>;
 
 Perm identity_perm(size_t rank);
-// Between XNNPACK's channels-last order and PyTorch's: logical (n, c, h, w) of physical (n, h, w, c).
+// Between XNNPACK's channels-last order and PyTorch's: logical (n, c, h, w) of physical (n, h, w,
+// c).
 inline const Perm kChannelsFirst = {0, 3, 1, 2};
 
 class Lifter {
  public:
   Lifter(const XnnGraph& source, std::span<const ir::TensorType> args)
-      : source_(source), args_(args), graph_(*lifted_.module.methods["forward"].graph),
-        builder_(lifted_.module, graph_), reps_(source.values.size()) {}
+      : source_(source),
+        args_(args),
+        graph_(*lifted_.module.methods["forward"].graph),
+        builder_(lifted_.module, graph_),
+        reps_(source.values.size()) {}
 
   Result<Lifted> run();
 
@@ -51,7 +55,9 @@ class Lifter {
   Result<ir::Value*> aligned(uint32_t id, const Perm& perm);
   Status define(uint32_t id, const Perm& perm, ir::Value* value);
 
-  Result<ir::Value*> call(Op op, std::vector<ir::Arg> args) { return builder_.call(op, std::move(args)); }
+  Result<ir::Value*> call(Op op, std::vector<ir::Arg> args) {
+    return builder_.call(op, std::move(args));
+  }
   Result<ir::Value*> permuted(ir::Value* value, const std::vector<uint8_t>& dims);
   Result<ir::Value*> clamped(ir::Value* value, const XnnNode& node);
 

@@ -13,7 +13,8 @@ GroupInterface interface_of(const ir::Module& module, const ir::Graph& graph, co
   GroupInterface interface;
   for (const ir::Node* node : group.nodes) {
     for (ir::Value* input : node->inputs()) {
-      if (!input->is_tensor() || (input->producer() != nullptr && inside.count(input->producer()) != 0)) {
+      if (!input->is_tensor() ||
+          (input->producer() != nullptr && inside.count(input->producer()) != 0)) {
         continue;
       }
       if (frozen_data(module, input) != nullptr || !seen.insert(input).second) continue;
@@ -29,7 +30,7 @@ GroupInterface interface_of(const ir::Module& module, const ir::Graph& graph, co
 }
 
 Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, const Group& group,
-                          const GroupInterface& interface) {
+                             const GroupInterface& interface) {
   XnnGraph out;
   out.num_externs = static_cast<uint32_t>(interface.inputs.size() + interface.outputs.size());
   if (out.num_externs > kMaxExterns) {
@@ -42,8 +43,8 @@ Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, c
   uint32_t external_id = 0;
   for (const ir::Value* input : interface.inputs) emitter.add_input(input, external_id++);
   for (const ir::Node* node : group.nodes) {
-    PTE_CHECK(emitter.emit(*node).at(fmt::format("'{}' ({}) for XNNPACK",
-                                                 node->result()->name(), node->op().target())));
+    PTE_CHECK(emitter.emit(*node).at(
+        fmt::format("'{}' ({}) for XNNPACK", node->result()->name(), node->op().target())));
   }
   for (const ir::Value* output : interface.outputs) {
     PTE_CHECK(emitter.add_output(output, external_id++));

@@ -18,7 +18,7 @@ GroupInterface interface_of(const ir::Module& module, const ir::Graph& graph, co
 
 // External ids count the inputs first, then the outputs.
 Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, const Group& group,
-                          const GroupInterface& interface);
+                             const GroupInterface& interface);
 Result<ir::DelegatePayload> lower(const ir::Module& module, const ir::Graph& graph,
                                   const Group& group, const GroupInterface& interface);
 

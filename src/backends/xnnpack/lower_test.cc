@@ -211,7 +211,8 @@ TEST(XnnPartition, ReasonsArePlain) {
     }
     return "accepted";
   };
-  EXPECT_EQ(reason("a"), "mean over dims [1] of rank 3: XNNPACK averages over height and width only");
+  EXPECT_EQ(reason("a"),
+            "mean over dims [1] of rank 3: XNNPACK averages over height and width only");
   EXPECT_EQ(reason("b"), "int64 result: XNNPACK computes in float32 and float16");
   EXPECT_EQ(reason("c"), "its weight is computed at run time");
   EXPECT_EQ(reason("f"), "alpha is 2: XNNPACK adds and subtracts unscaled");

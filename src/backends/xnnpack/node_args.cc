@@ -69,9 +69,8 @@ std::optional<double> frozen_scalar(const ir::Module& module, const ir::Value* v
   const Tensor* data = frozen_data(module, value);
   if (data == nullptr || data->numel() != 1) return std::nullopt;
   std::optional<double> number;
-  dispatch(data->dtype(), [&]<typename T>(T) {
-    number = static_cast<double>(*data->data_as<T>());
-  });
+  dispatch(data->dtype(),
+           [&]<typename T>(T) { number = static_cast<double>(*data->data_as<T>()); });
   return number;
 }
 
@@ -85,8 +84,13 @@ std::optional<MinMax> clamp_bounds(const ir::Node& node) {
     return number.has_value();
   };
   switch (node.op().op) {
-    case Op::aten_relu: low = 0; break;
-    case Op::aten_relu6: low = 0; high = 6; break;
+    case Op::aten_relu:
+      low = 0;
+      break;
+    case Op::aten_relu6:
+      low = 0;
+      high = 6;
+      break;
     case Op::aten_clamp:
     case Op::aten_hardtanh:
       if (!bound(1, low) || !bound(2, high)) return std::nullopt;
@@ -97,7 +101,8 @@ std::optional<MinMax> clamp_bounds(const ir::Node& node) {
     case Op::aten_clamp_max:
       if (!bound(1, high)) return std::nullopt;
       break;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
   // Also false for NaN. XNNPACK wants a range that is not empty.
   if (!(low <= high)) return std::nullopt;
@@ -183,8 +188,10 @@ std::optional<PoolParams> pool_spec(const ir::Node& node, std::string& error) {
     return true;
   };
   if (in.size() < 2 || out.size() < 2 ||
-      !extend(2, p.kernel.height, p.stride.height, p.dilation.height, p.padding.top, p.padding.bottom) ||
-      !extend(1, p.kernel.width, p.stride.width, p.dilation.width, p.padding.left, p.padding.right)) {
+      !extend(2, p.kernel.height, p.stride.height, p.dilation.height, p.padding.top,
+              p.padding.bottom) ||
+      !extend(1, p.kernel.width, p.stride.width, p.dilation.width, p.padding.left,
+              p.padding.right)) {
     return std::nullopt;
   }
   return p;

@@ -26,7 +26,7 @@ inline constexpr std::string_view kBackendId = "XnnpackBackend";
 
 // An absent value, constant or external id.
 inline constexpr uint32_t kNone = 0xFFFFFFFF;
-inline constexpr size_t kMaxDims = 6;       // XNNPACK's limit on a tensor's rank
+inline constexpr size_t kMaxDims = 6;          // XNNPACK's limit on a tensor's rank
 inline constexpr uint32_t kMaxExterns = 4096;  // the official runtime's limit on arguments
 
 enum class Datatype : int16_t {
@@ -70,7 +70,8 @@ struct GroupQuant {
   int32_t group_size = 0;
   bool operator==(const GroupQuant&) const = default;
 };
-using Quant = std::variant<std::monostate, PerTensorQuant, PerChannelQuant, PerTokenQuant, GroupQuant>;
+using Quant =
+    std::variant<std::monostate, PerTensorQuant, PerChannelQuant, PerTokenQuant, GroupQuant>;
 
 enum ValueFlag : uint32_t { kExternalInput = 1, kExternalOutput = 2 };
 
@@ -86,13 +87,53 @@ struct XnnValue {
 
 // Numbered as the schema's union numbers them.
 enum class NodeKind : uint8_t {
-  kAdd = 1, kFullyConnected, kSoftmax, kSigmoid, kStaticTranspose, kClamp, kConv2d, kDiv,
-  kStaticResizeBilinear2D, kStaticConstantPad, kAvgPooling2d, kMinimum, kDepthwiseConv2d,
-  kMaxPooling2d, kMultiply, kSubtract, kFloor, kConvert, kGlobalAvgPooling2d, kStaticReshape,
-  kArgMaxPooling2d, kSquareRoot, kCeiling, kHardswish, kLeakyReLU, kMaximum, kNegate, kSquare,
-  kELU, kAbs, kPReLU, kConcatenate2, kConcatenate3, kConcatenate4, kStaticSlice,
-  kScaledDotProductAttention, kBatchMatrixMultiply, kConcatenate5, kConvTranspose2d,
-  kReciprocalSquareRoot, kLog, kGelu, kTanh, kExp, kSin, kCopy, kCos,
+  kAdd = 1,
+  kFullyConnected,
+  kSoftmax,
+  kSigmoid,
+  kStaticTranspose,
+  kClamp,
+  kConv2d,
+  kDiv,
+  kStaticResizeBilinear2D,
+  kStaticConstantPad,
+  kAvgPooling2d,
+  kMinimum,
+  kDepthwiseConv2d,
+  kMaxPooling2d,
+  kMultiply,
+  kSubtract,
+  kFloor,
+  kConvert,
+  kGlobalAvgPooling2d,
+  kStaticReshape,
+  kArgMaxPooling2d,
+  kSquareRoot,
+  kCeiling,
+  kHardswish,
+  kLeakyReLU,
+  kMaximum,
+  kNegate,
+  kSquare,
+  kELU,
+  kAbs,
+  kPReLU,
+  kConcatenate2,
+  kConcatenate3,
+  kConcatenate4,
+  kStaticSlice,
+  kScaledDotProductAttention,
+  kBatchMatrixMultiply,
+  kConcatenate5,
+  kConvTranspose2d,
+  kReciprocalSquareRoot,
+  kLog,
+  kGelu,
+  kTanh,
+  kExp,
+  kSin,
+  kCopy,
+  kCos,
 };
 inline constexpr size_t kNodeKinds = 47;
 std::string_view node_name(NodeKind kind);  // "DepthwiseConv2d"

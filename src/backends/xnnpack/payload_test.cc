@@ -5,8 +5,8 @@
 #include <cstring>
 #include <limits>
 
-#include "base/sha256.h"
 #include "backends/xnnpack/testing.h"
+#include "base/sha256.h"
 
 namespace pte::xnnpack {
 namespace {
@@ -100,36 +100,74 @@ TEST(XnnPayload, RoundTripOfEveryKind) {
     node.debug_handle = 9;
     size_t inputs = 1, outputs = 1;
     switch (kind) {
-      case NodeKind::kAdd: case NodeKind::kDiv: case NodeKind::kMinimum: case NodeKind::kMultiply:
-      case NodeKind::kSubtract: case NodeKind::kMaximum: case NodeKind::kPReLU:
+      case NodeKind::kAdd:
+      case NodeKind::kDiv:
+      case NodeKind::kMinimum:
+      case NodeKind::kMultiply:
+      case NodeKind::kSubtract:
+      case NodeKind::kMaximum:
+      case NodeKind::kPReLU:
       case NodeKind::kBatchMatrixMultiply:
         inputs = 2;
         node.clamp = MinMax{0, 6};
         break;
-      case NodeKind::kFullyConnected: inputs = 3; break;
-      case NodeKind::kConv2d: case NodeKind::kDepthwiseConv2d: case NodeKind::kConvTranspose2d:
+      case NodeKind::kFullyConnected:
+        inputs = 3;
+        break;
+      case NodeKind::kConv2d:
+      case NodeKind::kDepthwiseConv2d:
+      case NodeKind::kConvTranspose2d:
         inputs = 3;
         node.params = ConvParams{{1, 2, 3, 4}, {5, 6}, {7, 8}, {9, 10}, 11, 12, 13, {14, 15}};
         break;
-      case NodeKind::kMaxPooling2d: case NodeKind::kAvgPooling2d:
+      case NodeKind::kMaxPooling2d:
+      case NodeKind::kAvgPooling2d:
         node.params = PoolParams{{1, 2, 3, 4}, {5, 6}, {7, 8}, {9, 10}};
         break;
       case NodeKind::kArgMaxPooling2d:
         outputs = 2;
         node.params = PoolParams{{1, 2, 3, 4}, {5, 6}, {}, {}};
         break;
-      case NodeKind::kStaticTranspose: node.params = TransposeParams{{1, 0}}; break;
-      case NodeKind::kStaticReshape: node.params = ReshapeParams{{0, 3}}; break;
-      case NodeKind::kStaticSlice: node.params = SliceParams{{1, 0}, {1, 2}}; break;
-      case NodeKind::kStaticConstantPad: node.params = PadParams{{1, 2}, {3, 4}, 0.5F}; break;
-      case NodeKind::kStaticResizeBilinear2D: node.params = ResizeParams{{7, 9}}; break;
-      case NodeKind::kLeakyReLU: case NodeKind::kELU: node.params = FactorParams{0.25F}; break;
-      case NodeKind::kConcatenate2: inputs = 2; node.params = CatParams{1}; break;
-      case NodeKind::kConcatenate3: inputs = 3; node.params = CatParams{1}; break;
-      case NodeKind::kConcatenate4: inputs = 4; node.params = CatParams{1}; break;
-      case NodeKind::kConcatenate5: inputs = 5; node.params = CatParams{1}; break;
-      case NodeKind::kScaledDotProductAttention: inputs = 5; break;
-      default: break;
+      case NodeKind::kStaticTranspose:
+        node.params = TransposeParams{{1, 0}};
+        break;
+      case NodeKind::kStaticReshape:
+        node.params = ReshapeParams{{0, 3}};
+        break;
+      case NodeKind::kStaticSlice:
+        node.params = SliceParams{{1, 0}, {1, 2}};
+        break;
+      case NodeKind::kStaticConstantPad:
+        node.params = PadParams{{1, 2}, {3, 4}, 0.5F};
+        break;
+      case NodeKind::kStaticResizeBilinear2D:
+        node.params = ResizeParams{{7, 9}};
+        break;
+      case NodeKind::kLeakyReLU:
+      case NodeKind::kELU:
+        node.params = FactorParams{0.25F};
+        break;
+      case NodeKind::kConcatenate2:
+        inputs = 2;
+        node.params = CatParams{1};
+        break;
+      case NodeKind::kConcatenate3:
+        inputs = 3;
+        node.params = CatParams{1};
+        break;
+      case NodeKind::kConcatenate4:
+        inputs = 4;
+        node.params = CatParams{1};
+        break;
+      case NodeKind::kConcatenate5:
+        inputs = 5;
+        node.params = CatParams{1};
+        break;
+      case NodeKind::kScaledDotProductAttention:
+        inputs = 5;
+        break;
+      default:
+        break;
     }
     for (uint32_t i = 0; i < inputs + outputs; ++i) {
       const bool input = i < inputs;
@@ -247,26 +285,53 @@ TEST(XnnPayload, BrokenRules) {
     EXPECT_NE(decoded.error().message.find(message), std::string::npos)
         << what << ": " << decoded.error().message;
   };
-  expect_refused("id", [](XnnGraph& g) { g.nodes[0].inputs[0] = 99; }, "node 0: Add: no value has id 99");
-  expect_refused("order", [](XnnGraph& g) { std::swap(g.nodes[0], g.nodes[1]); }, "is read before");
-  expect_refused("output", [](XnnGraph& g) { g.nodes.pop_back(); }, "computed by no node");
-  expect_refused("twice", [](XnnGraph& g) { g.nodes[1].outputs[0] = 2; }, "computed twice");
-  expect_refused("external", [](XnnGraph& g) { g.values[0].external_id = 5; }, "external id 5 of 2");
-  expect_refused("same external", [](XnnGraph& g) { g.values[0].external_id = 1; }, "belongs to another");
-  expect_refused("flags", [](XnnGraph& g) { g.values[0].flags = 4; }, "flags 0x4");
-  expect_refused("datatype", [](XnnGraph& g) { g.values[0].datatype = static_cast<Datatype>(40); }, "unknown datatype 40");
-  expect_refused("rank", [](XnnGraph& g) { g.values[0].dims = {1, 1, 1, 1, 1, 1, 1}; }, "at most 6");
-  expect_refused("size", [](XnnGraph& g) { g.values[0].dims = {0x7FFFFFFF, 0x7FFFFFFF}; }, "too large");
-  expect_refused("bounds", [](XnnGraph& g) { g.nodes[1].clamp = MinMax{2, 1}; }, "bounds");
-  expect_refused("externs", [](XnnGraph& g) { g.num_externs = 100000; }, "at most 4096");
-  expect_refused("perm", [](XnnGraph& g) {
-    g.nodes[1].kind = NodeKind::kStaticTranspose;
-    g.nodes[1].params = TransposeParams{{1, 1}};
-  }, "no permutation");
-  expect_refused("shape", [](XnnGraph& g) {
-    g.nodes[1].kind = NodeKind::kStaticReshape;
-    g.nodes[1].params = ReshapeParams{{0, 0}};
-  }, "2 inferred sizes");
+  expect_refused(
+      "id", [](XnnGraph& g) { g.nodes[0].inputs[0] = 99; }, "node 0: Add: no value has id 99");
+  expect_refused(
+      "order", [](XnnGraph& g) { std::swap(g.nodes[0], g.nodes[1]); }, "is read before");
+  expect_refused(
+      "output", [](XnnGraph& g) { g.nodes.pop_back(); }, "computed by no node");
+  expect_refused(
+      "twice", [](XnnGraph& g) { g.nodes[1].outputs[0] = 2; }, "computed twice");
+  expect_refused(
+      "external", [](XnnGraph& g) { g.values[0].external_id = 5; }, "external id 5 of 2");
+  expect_refused(
+      "same external", [](XnnGraph& g) { g.values[0].external_id = 1; }, "belongs to another");
+  expect_refused(
+      "flags", [](XnnGraph& g) { g.values[0].flags = 4; }, "flags 0x4");
+  expect_refused(
+      "datatype", [](XnnGraph& g) { g.values[0].datatype = static_cast<Datatype>(40); },
+      "unknown datatype 40");
+  expect_refused(
+      "rank", [](XnnGraph& g) { g.values[0].dims = {1, 1, 1, 1, 1, 1, 1}; }, "at most 6");
+  expect_refused(
+      "size",
+      [](XnnGraph& g) {
+        g.values[0].dims = {0x7FFFFFFF, 0x7FFFFFFF};
+      },
+      "too large");
+  expect_refused(
+      "bounds",
+      [](XnnGraph& g) {
+        g.nodes[1].clamp = MinMax{2, 1};
+      },
+      "bounds");
+  expect_refused(
+      "externs", [](XnnGraph& g) { g.num_externs = 100000; }, "at most 4096");
+  expect_refused(
+      "perm",
+      [](XnnGraph& g) {
+        g.nodes[1].kind = NodeKind::kStaticTranspose;
+        g.nodes[1].params = TransposeParams{{1, 1}};
+      },
+      "no permutation");
+  expect_refused(
+      "shape",
+      [](XnnGraph& g) {
+        g.nodes[1].kind = NodeKind::kStaticReshape;
+        g.nodes[1].params = ReshapeParams{{0, 0}};
+      },
+      "2 inferred sizes");
 }
 
 TEST(XnnPayload, TruncationAndBitFlipsAreErrorsOrGraphs) {

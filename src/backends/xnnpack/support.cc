@@ -47,16 +47,20 @@ class Check {
     if (!value->is_tensor()) return std::nullopt;  // a size: lowering reads it from the result type
     const TensorType& type = value->tensor();
     if (type.rank() > kMaxDims) {
-      return fmt::format("{} has {} dimensions: XNNPACK has at most {}", what, type.rank(), kMaxDims);
+      return fmt::format("{} has {} dimensions: XNNPACK has at most {}", what, type.rank(),
+                         kMaxDims);
     }
     for (const SymInt& size : type.sizes) {
       if (size.is_constant(0)) return fmt::format("{} is empty", what);
       if (is_unbacked(size)) {
-        return fmt::format("{} has size {}, known only from data at run time", what, size.to_string());
+        return fmt::format("{} has size {}, known only from data at run time", what,
+                           size.to_string());
       }
       const auto bound = upper_bound(module_, size);
-      if (!bound) return fmt::format("{} has size {}, which has no upper bound", what, size.to_string());
-      if (*bound <= 0 || *bound > INT32_MAX) return fmt::format("{} has size up to {}", what, *bound);
+      if (!bound)
+        return fmt::format("{} has size {}, which has no upper bound", what, size.to_string());
+      if (*bound <= 0 || *bound > INT32_MAX)
+        return fmt::format("{} has size up to {}", what, *bound);
     }
     return std::nullopt;
   }
@@ -83,7 +87,8 @@ class Check {
       if (value != result && !node_.graph().has_uses(value)) continue;
       if (auto reason = tensor(value, "its result")) return reason;
     }
-    for (size_t i = 1; i < node_.results().size() && !node_.is(Op::aten_split_with_sizes_copy); ++i) {
+    for (size_t i = 1; i < node_.results().size() && !node_.is(Op::aten_split_with_sizes_copy);
+         ++i) {
       if (node_.graph().has_uses(node_.result(i))) {
         return fmt::format("its result {} is used: XNNPACK only computes the first", i);
       }
@@ -99,7 +104,8 @@ class Check {
 
   // Rank 4, one dynamic size at most when lowering has to change the rank.
   Reason rank4(bool reshaped = false) const {
-    if (in().rank() != 4) return fmt::format("an operand of rank {}: XNNPACK takes 4 here", in().rank());
+    if (in().rank() != 4)
+      return fmt::format("an operand of rank {}: XNNPACK takes 4 here", in().rank());
     if (reshaped) return reshape(out().sizes);
     return std::nullopt;
   }
@@ -146,7 +152,8 @@ class Check {
     }
     if (spec->params.adjustment.height >= spec->params.stride.height ||
         spec->params.adjustment.width >= spec->params.stride.width) {
-      if (spec->transposed && (spec->params.adjustment.height > 0 || spec->params.adjustment.width > 0)) {
+      if (spec->transposed &&
+          (spec->params.adjustment.height > 0 || spec->params.adjustment.width > 0)) {
         return "an output padding not smaller than the stride";
       }
     }
@@ -169,14 +176,16 @@ class Check {
     if (!frozen(2)) return "its second matrix is computed at run time";
     const auto bias = in(0).static_sizes(), weight = in(2).static_sizes();
     if (!frozen(0) || !bias || !weight || bias->empty() || weight->size() != 2 ||
-        bias->back() != (*weight)[1] || frozen_data(module_, node_.input(0))->numel() != (*weight)[1]) {
+        bias->back() != (*weight)[1] ||
+        frozen_data(module_, node_.input(0))->numel() != (*weight)[1]) {
       return "its first operand is no constant bias of one value a column";
     }
     return std::nullopt;
   }
 
   Reason batch_norm() const {
-    if (in().rank() < 2 || in().rank() > 4) return fmt::format("an operand of rank {}", in().rank());
+    if (in().rank() < 2 || in().rank() > 4)
+      return fmt::format("an operand of rank {}", in().rank());
     if (!in().sizes[1].is_constant()) return "its channel count is not known at export";
     for (size_t i = 1; i <= 4; ++i) {
       if (!node_.arg(i).is_none() && !frozen(i)) return "its parameters are computed at run time";
@@ -231,14 +240,16 @@ class Check {
     const auto dims = reduced_dims(node_);
     if (!dims) return "its dims are computed at run time";
     const auto& dtype = node_.arg("dtype");
-    if (const auto* wanted = std::get_if<DType>(&dtype.v); wanted != nullptr && *wanted != in().dtype) {
+    if (const auto* wanted = std::get_if<DType>(&dtype.v);
+        wanted != nullptr && *wanted != in().dtype) {
       return "it changes the dtype";
     }
     const bool two_d = in().rank() == 4 && *dims == std::vector<size_t>{2, 3};
     const bool one_d = in().rank() == 3 && *dims == std::vector<size_t>{2};
     if (!two_d && !one_d) {
-      return fmt::format("mean over dims [{}] of rank {}: XNNPACK averages over height and width only",
-                         fmt::join(*dims, ","), in().rank());
+      return fmt::format(
+          "mean over dims [{}] of rank {}: XNNPACK averages over height and width only",
+          fmt::join(*dims, ","), in().rank());
     }
     if (one_d) {
       if (auto reason = reshape(in().sizes)) return reason;
@@ -249,9 +260,11 @@ class Check {
   Reason amax() const {
     const auto dims = reduced_dims(node_);
     if (!dims) return "its dims are computed at run time";
-    if (in().rank() != 4 || std::any_of(dims->begin(), dims->end(), [](size_t d) { return d < 2; })) {
-      return fmt::format("maximum over dims [{}] of rank {}: XNNPACK pools over height and width only",
-                         fmt::join(*dims, ","), in().rank());
+    if (in().rank() != 4 ||
+        std::any_of(dims->begin(), dims->end(), [](size_t d) { return d < 2; })) {
+      return fmt::format(
+          "maximum over dims [{}] of rank {}: XNNPACK pools over height and width only",
+          fmt::join(*dims, ","), in().rank());
     }
     int64_t area = 1;
     for (size_t dim : *dims) {
@@ -321,61 +334,121 @@ class Check {
 
 bool Check::known() const {
   switch (node_.op().op) {
-    case Op::aten_abs: case Op::aten_ceil: case Op::aten_clamp: case Op::aten_clamp_min:
-    case Op::aten_clamp_max: case Op::aten_cos: case Op::aten_elu: case Op::aten_exp:
-    case Op::aten_floor: case Op::aten_gelu: case Op::aten_hardsigmoid: case Op::aten_hardswish:
-    case Op::aten_hardtanh: case Op::aten_leaky_relu: case Op::aten_log: case Op::aten_neg:
-    case Op::aten_pow_Tensor_Scalar: case Op::aten_reciprocal: case Op::aten_relu:
-    case Op::aten_relu6: case Op::aten_rsqrt: case Op::aten_sigmoid: case Op::aten_silu:
-    case Op::aten_sin: case Op::aten_sqrt: case Op::aten_tanh: case Op::aten__to_copy:
-    case Op::dim_order_to_dim_order_copy: case Op::dim_order_clone_dim_order: case Op::aten_clone:
-    case Op::aten_add_Tensor: case Op::aten_add_Scalar: case Op::aten_sub_Tensor:
-    case Op::aten_sub_Scalar: case Op::aten_rsub_Scalar: case Op::aten_mul_Tensor:
-    case Op::aten_mul_Scalar: case Op::aten_div_Tensor: case Op::aten_div_Scalar:
-    case Op::aten_maximum: case Op::aten_minimum: case Op::aten_prelu: case Op::aten_convolution:
-    case Op::aten__native_batch_norm_legit_no_training: case Op::aten_linear: case Op::aten_addmm:
-    case Op::aten_mm: case Op::aten_bmm: case Op::aten__adaptive_avg_pool2d:
-    case Op::aten_adaptive_avg_pool2d: case Op::aten_avg_pool2d: case Op::aten_max_pool2d:
-    case Op::aten_max_pool2d_with_indices: case Op::aten_upsample_bilinear2d_vec:
-    case Op::aten_mean_dim: case Op::aten_amax: case Op::aten__softmax: case Op::aten_view_copy:
-    case Op::aten_squeeze_copy_dim: case Op::aten_squeeze_copy_dims: case Op::aten_unsqueeze_copy:
-    case Op::aten_permute_copy: case Op::aten_transpose_copy_int: case Op::aten_t_copy:
-    case Op::aten_select_copy_int: case Op::aten_slice_copy_Tensor:
-    case Op::aten_split_with_sizes_copy: case Op::aten_cat: case Op::aten_constant_pad_nd:
+    case Op::aten_abs:
+    case Op::aten_ceil:
+    case Op::aten_clamp:
+    case Op::aten_clamp_min:
+    case Op::aten_clamp_max:
+    case Op::aten_cos:
+    case Op::aten_elu:
+    case Op::aten_exp:
+    case Op::aten_floor:
+    case Op::aten_gelu:
+    case Op::aten_hardsigmoid:
+    case Op::aten_hardswish:
+    case Op::aten_hardtanh:
+    case Op::aten_leaky_relu:
+    case Op::aten_log:
+    case Op::aten_neg:
+    case Op::aten_pow_Tensor_Scalar:
+    case Op::aten_reciprocal:
+    case Op::aten_relu:
+    case Op::aten_relu6:
+    case Op::aten_rsqrt:
+    case Op::aten_sigmoid:
+    case Op::aten_silu:
+    case Op::aten_sin:
+    case Op::aten_sqrt:
+    case Op::aten_tanh:
+    case Op::aten__to_copy:
+    case Op::dim_order_to_dim_order_copy:
+    case Op::dim_order_clone_dim_order:
+    case Op::aten_clone:
+    case Op::aten_add_Tensor:
+    case Op::aten_add_Scalar:
+    case Op::aten_sub_Tensor:
+    case Op::aten_sub_Scalar:
+    case Op::aten_rsub_Scalar:
+    case Op::aten_mul_Tensor:
+    case Op::aten_mul_Scalar:
+    case Op::aten_div_Tensor:
+    case Op::aten_div_Scalar:
+    case Op::aten_maximum:
+    case Op::aten_minimum:
+    case Op::aten_prelu:
+    case Op::aten_convolution:
+    case Op::aten__native_batch_norm_legit_no_training:
+    case Op::aten_linear:
+    case Op::aten_addmm:
+    case Op::aten_mm:
+    case Op::aten_bmm:
+    case Op::aten__adaptive_avg_pool2d:
+    case Op::aten_adaptive_avg_pool2d:
+    case Op::aten_avg_pool2d:
+    case Op::aten_max_pool2d:
+    case Op::aten_max_pool2d_with_indices:
+    case Op::aten_upsample_bilinear2d_vec:
+    case Op::aten_mean_dim:
+    case Op::aten_amax:
+    case Op::aten__softmax:
+    case Op::aten_view_copy:
+    case Op::aten_squeeze_copy_dim:
+    case Op::aten_squeeze_copy_dims:
+    case Op::aten_unsqueeze_copy:
+    case Op::aten_permute_copy:
+    case Op::aten_transpose_copy_int:
+    case Op::aten_t_copy:
+    case Op::aten_select_copy_int:
+    case Op::aten_slice_copy_Tensor:
+    case Op::aten_split_with_sizes_copy:
+    case Op::aten_cat:
+    case Op::aten_constant_pad_nd:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 Reason Check::arguments() {
   switch (node_.op().op) {
-    case Op::aten_convolution: return convolution();
-    case Op::aten_linear: return linear();
-    case Op::aten_addmm: return addmm();
+    case Op::aten_convolution:
+      return convolution();
+    case Op::aten_linear:
+      return linear();
+    case Op::aten_addmm:
+      return addmm();
     case Op::aten_mm:
       if (!frozen(1)) return "its second matrix is computed at run time";
       return std::nullopt;
-    case Op::aten__native_batch_norm_legit_no_training: return batch_norm();
+    case Op::aten__native_batch_norm_legit_no_training:
+      return batch_norm();
     case Op::aten_add_Tensor:
     case Op::aten_sub_Tensor:
       if (auto reason = alpha()) return reason;
       return broadcast();
-    case Op::aten_mul_Tensor: case Op::aten_div_Tensor: case Op::aten_maximum:
-    case Op::aten_minimum: return broadcast();
+    case Op::aten_mul_Tensor:
+    case Op::aten_div_Tensor:
+    case Op::aten_maximum:
+    case Op::aten_minimum:
+      return broadcast();
     case Op::aten_add_Scalar:
     case Op::aten_sub_Scalar:
     case Op::aten_rsub_Scalar:
       if (auto reason = alpha()) return reason;
       return scalar(1);
     case Op::aten_mul_Scalar:
-    case Op::aten_div_Scalar: return scalar(1);
+    case Op::aten_div_Scalar:
+      return scalar(1);
     case Op::aten_pow_Tensor_Scalar: {
       const auto exponent = node_.arg(1).number();
       if (!exponent) return "its exponent is computed at run time";
       if (*exponent != 2) return fmt::format("exponent {}: XNNPACK squares only", *exponent);
       return std::nullopt;
     }
-    case Op::aten_clamp: case Op::aten_clamp_min: case Op::aten_clamp_max: case Op::aten_hardtanh:
+    case Op::aten_clamp:
+    case Op::aten_clamp_min:
+    case Op::aten_clamp_max:
+    case Op::aten_hardtanh:
       if (!clamp_bounds(node_)) return "its bounds are no range of numbers";
       return std::nullopt;
     case Op::aten_elu:
@@ -384,10 +457,12 @@ Reason Check::arguments() {
         return "scaled elu: XNNPACK has alpha only, above 0";
       }
       return std::nullopt;
-    case Op::aten_leaky_relu: return scalar(1);
+    case Op::aten_leaky_relu:
+      return scalar(1);
     case Op::aten_gelu:
       if (in().dtype == DType::kFloat16) return "gelu in float16";
-      if (const auto* kind = node_.arg("approximate").text(); kind == nullptr || (*kind != "none" && *kind != "tanh")) {
+      if (const auto* kind = node_.arg("approximate").text();
+          kind == nullptr || (*kind != "none" && *kind != "tanh")) {
         return "an unknown approximation";
       }
       return std::nullopt;
@@ -398,20 +473,36 @@ Reason Check::arguments() {
       if (slopes != 1 && !in().sizes[1].is_constant(slopes)) return "slopes that fit no channel";
       return std::nullopt;
     }
-    case Op::aten_max_pool2d: case Op::aten_max_pool2d_with_indices: case Op::aten_avg_pool2d:
+    case Op::aten_max_pool2d:
+    case Op::aten_max_pool2d_with_indices:
+    case Op::aten_avg_pool2d:
       return pool();
-    case Op::aten_adaptive_avg_pool2d: case Op::aten__adaptive_avg_pool2d: return adaptive();
-    case Op::aten_mean_dim: return mean();
-    case Op::aten_amax: return amax();
-    case Op::aten_upsample_bilinear2d_vec: return upsample();
-    case Op::aten_cat: return cat();
-    case Op::aten__softmax: return softmax();
-    case Op::aten__to_copy: case Op::dim_order_to_dim_order_copy:
-    case Op::dim_order_clone_dim_order: case Op::aten_clone: return copy();
-    case Op::aten_permute_copy: case Op::aten_transpose_copy_int: case Op::aten_t_copy:
+    case Op::aten_adaptive_avg_pool2d:
+    case Op::aten__adaptive_avg_pool2d:
+      return adaptive();
+    case Op::aten_mean_dim:
+      return mean();
+    case Op::aten_amax:
+      return amax();
+    case Op::aten_upsample_bilinear2d_vec:
+      return upsample();
+    case Op::aten_cat:
+      return cat();
+    case Op::aten__softmax:
+      return softmax();
+    case Op::aten__to_copy:
+    case Op::dim_order_to_dim_order_copy:
+    case Op::dim_order_clone_dim_order:
+    case Op::aten_clone:
+      return copy();
+    case Op::aten_permute_copy:
+    case Op::aten_transpose_copy_int:
+    case Op::aten_t_copy:
       if (!permutation(node_)) return "its dims are computed at run time";
       return std::nullopt;
-    case Op::aten_view_copy: case Op::aten_squeeze_copy_dim: case Op::aten_squeeze_copy_dims:
+    case Op::aten_view_copy:
+    case Op::aten_squeeze_copy_dim:
+    case Op::aten_squeeze_copy_dims:
     case Op::aten_unsqueeze_copy:
       if (auto reason = reshape(out().sizes)) return reason;
       return reshape(in().sizes);
@@ -429,7 +520,8 @@ Reason Check::arguments() {
     case Op::aten_constant_pad_nd:
       if (!pad_spec(node_)) return "a negative padding, or one computed at run time";
       return std::nullopt;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 

@@ -32,7 +32,7 @@ std::optional<size_t> normalise_axis(int64_t axis, size_t rank);
 std::optional<MinMax> clamp_bounds(const ir::Node& node);
 
 struct ConvSpec {
-  ConvParams params;       // a 1d convolution has width 1
+  ConvParams params;  // a 1d convolution has width 1
   bool one_d = false;
   bool transposed = false;
   bool depthwise = false;  // one input channel a group, not transposed

@@ -17,12 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   const auto again = xnnpack::encode(*graph);
   if (!again) __builtin_trap();
-  const auto decoded = xnnpack::decode(again->bytes, nullptr,
-                                       [&](std::string_view key) -> pte::Result<pte::Tensor> {
-                                         const auto it = again->named_data.find(key);
-                                         if (it == again->named_data.end()) __builtin_trap();
-                                         return it->second;
-                                       });
+  const auto decoded =
+      xnnpack::decode(again->bytes, nullptr, [&](std::string_view key) -> pte::Result<pte::Tensor> {
+        const auto it = again->named_data.find(key);
+        if (it == again->named_data.end()) __builtin_trap();
+        return it->second;
+      });
   if (!decoded || decoded->nodes.size() != graph->nodes.size()) __builtin_trap();
 
   const auto lifted = xnnpack::lift(*graph);

@@ -16,7 +16,8 @@ Error not_a_checkpoint(FileKind kind) {
                     ? invalid_data("not a checkpoint: the format is not known")
                     : invalid_data("not a checkpoint: it is {}", describe(kind));
   if (kind == FileKind::kGitLfsPointer) return std::move(error).with_hint("run `git lfs pull`");
-  return std::move(error).with_hint("a checkpoint is what torch.save(model.state_dict(), path) writes");
+  return std::move(error).with_hint(
+      "a checkpoint is what torch.save(model.state_dict(), path) writes");
 }
 
 // The pickle read, its tensors rebuilt over `source`.
@@ -79,8 +80,8 @@ class LegacyFile {
       return unsupported("legacy torch.save of a protocol that is not 1001");
     }
     PTE_TRY(const auto system, next("the system description"));
-    if (const auto little = system->root().find("little_endian"); little &&
-        little->as_bool() == false) {
+    if (const auto little = system->root().find("little_endian");
+        little && little->as_bool() == false) {
       return unsupported("the checkpoint is big-endian; little-endian files can be read");
     }
     PTE_TRY(object_, next("the object"));
@@ -131,9 +132,9 @@ class LegacyFile {
       if (!in_range(at_, 8, file.size())) return cut_short(i, keys.size());
       std::memcpy(&count, file.data() + at_, 8);
       at_ += 8;
-      const auto size = count < 0 ? std::nullopt
-                                  : checked_mul<uint64_t>(static_cast<uint64_t>(count),
-                                                          size_of(type->second));
+      const auto size =
+          count < 0 ? std::nullopt
+                    : checked_mul<uint64_t>(static_cast<uint64_t>(count), size_of(type->second));
       if (!size || !in_range(at_, *size, file.size())) return cut_short(i, keys.size());
       storages_.emplace(type->first, file.subspan(at_, *size));
       at_ += *size;
@@ -155,8 +156,9 @@ class LegacyFile {
 Result<Checkpoint> load_legacy(const MappedFile& file, const CheckpointOptions& options) {
   LegacyFile legacy(file);
   PTE_CHECK(legacy.read());
-  return assemble("legacy torch.save", legacy.root(),
-                  [&](std::string_view key) { return legacy.storage(key); }, options);
+  return assemble(
+      "legacy torch.save", legacy.root(), [&](std::string_view key) { return legacy.storage(key); },
+      options);
 }
 
 // A pickle that torch.save did not write has no storages, but may hold NumPy arrays.
@@ -176,9 +178,12 @@ Result<Checkpoint> load(const MappedFile& file, const CheckpointOptions& options
     return load_zip(file, options);
   }
   switch (const FileKind kind = sniff(file)) {
-    case FileKind::kTorchSaveLegacy: return load_legacy(file, options);
-    case FileKind::kPickle: return load_pickle(file, options);
-    default: return not_a_checkpoint(kind);
+    case FileKind::kTorchSaveLegacy:
+      return load_legacy(file, options);
+    case FileKind::kPickle:
+      return load_pickle(file, options);
+    default:
+      return not_a_checkpoint(kind);
   }
 }
 

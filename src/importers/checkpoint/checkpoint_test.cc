@@ -33,8 +33,8 @@ std::vector<double> values_of(const Tensor& tensor) {
     for (const std::byte b : dense.bytes()) {
       const int bits = static_cast<int>(b);
       const int exponent = bits >> 3 & 15;
-      const double magnitude = exponent == 0 ? std::ldexp(bits & 7, -9)
-                                             : std::ldexp(8 + (bits & 7), exponent - 10);
+      const double magnitude =
+          exponent == 0 ? std::ldexp(bits & 7, -9) : std::ldexp(8 + (bits & 7), exponent - 10);
       out.push_back(bits & 128 ? -magnitude : magnitude);
     }
   } else {

@@ -14,15 +14,15 @@ using Entries = std::vector<std::pair<PickleValue, PickleValue>>;
 
 // Where training scripts put the state dict, most telling name first.
 constexpr std::array<std::string_view, 16> kUsualKeys = {
-    "state_dict", "model_state_dict", "model_state", "model",  "ema",     "weights",
+    "state_dict", "model_state_dict", "model_state", "model",  "ema",        "weights",
     "module",     "network",          "net",         "params", "params_ema", "state_dict_ema",
     "model_ema",  "teacher",          "student",     "state"};
-constexpr int kMaxNesting = 2;      // of state dicts in dicts
+constexpr int kMaxNesting = 2;          // of state dicts in dicts
 constexpr size_t kMaxAttributes = 512;  // of one module object
 constexpr size_t kMaxCandidates = 64;   // entries of other names that are looked into
 constexpr int kMaxModuleDepth = 128;
 constexpr size_t kMaxName = 4096;
-constexpr size_t kMaxListed = 12;   // keys in a message
+constexpr size_t kMaxListed = 12;  // keys in a message
 
 // The items of anything that acts as a dict, or nothing.
 std::optional<Entries> entries_of(const PickleValue& value) {
@@ -43,15 +43,14 @@ std::optional<Entries> entries_of(const PickleValue& value) {
 bool is_module(const PickleValue& value) {
   const auto state = value.state();
   return state && state->is(PickleKind::kDict) && state->entry_count() <= kMaxAttributes &&
-         state->find("_parameters") &&
-         state->find("_modules");
+         state->find("_parameters") && state->find("_modules");
 }
 
 // Legacy files give a class as a persistent id ('module', class, source file, source).
 std::string class_of(const PickleValue& module) {
   const PickleValue callable = module.callable();
-  return std::string((callable.is(PickleKind::kPersistentId) ? callable.item(0).item(1) : callable)
-                         .text());
+  return std::string(
+      (callable.is(PickleKind::kPersistentId) ? callable.item(0).item(1) : callable).text());
 }
 
 // Of `_non_persistent_buffers_set`: a set, or a call of set with a list.
@@ -80,7 +79,8 @@ class Finder {
       }
     }
     keep_last_of_each_name();
-    if (out_.tensors.empty() && !options_.allow_empty) return invalid_data("the state dict holds no tensors");
+    if (out_.tensors.empty() && !options_.allow_empty)
+      return invalid_data("the state dict holds no tensors");
     if (options_.strip_prefix && !out_.tensors.empty()) {
       while (strip("module.") || strip("_orig_mod.")) {
       }
@@ -153,9 +153,8 @@ class Finder {
     for (size_t i = 0; i < usual.size(); ++i) {
       if (usual[i].is_none()) continue;
       if (auto found = search(usual[i], depth + 1)) {
-        out_.found_under.insert(0, out_.found_under.empty()
-                                       ? std::string(kUsualKeys[i])
-                                       : fmt::format("{}.", kUsualKeys[i]));
+        out_.found_under.insert(0, out_.found_under.empty() ? std::string(kUsualKeys[i])
+                                                            : fmt::format("{}.", kUsualKeys[i]));
         return found;
       }
     }
@@ -258,7 +257,8 @@ class Finder {
   void keep_last_of_each_name() {
     std::unordered_set<std::string_view> seen;
     std::vector<bool> keep(out_.tensors.size());
-    for (size_t i = out_.tensors.size(); i-- > 0;) keep[i] = seen.insert(out_.tensors[i].name).second;
+    for (size_t i = out_.tensors.size(); i-- > 0;)
+      keep[i] = seen.insert(out_.tensors[i].name).second;
     seen.clear();
     size_t kept = 0;
     for (size_t i = 0; i < keep.size(); ++i) {

@@ -60,20 +60,32 @@ class Converter {
     if (budget_.values == 0 || depth > kMaxDepth) return kCut;
     --budget_.values;
     switch (value.kind()) {
-      case PickleKind::kNone: return nullptr;
-      case PickleKind::kBool: return *value.as_bool();
-      case PickleKind::kInt: return *value.as_int();
-      case PickleKind::kFloat: return float_to_json(*value.as_float());
-      case PickleKind::kBigInt: return fmt::format("<integer of {} bytes>", value.text().size());
-      case PickleKind::kString: return text(value.text());
-      case PickleKind::kBytes: return fmt::format("<{} bytes>", value.text().size());
-      case PickleKind::kGlobal: return bracketed(value.text());
-      case PickleKind::kPersistentId: return "<storage>";
+      case PickleKind::kNone:
+        return nullptr;
+      case PickleKind::kBool:
+        return *value.as_bool();
+      case PickleKind::kInt:
+        return *value.as_int();
+      case PickleKind::kFloat:
+        return float_to_json(*value.as_float());
+      case PickleKind::kBigInt:
+        return fmt::format("<integer of {} bytes>", value.text().size());
+      case PickleKind::kString:
+        return text(value.text());
+      case PickleKind::kBytes:
+        return fmt::format("<{} bytes>", value.text().size());
+      case PickleKind::kGlobal:
+        return bracketed(value.text());
+      case PickleKind::kPersistentId:
+        return "<storage>";
       case PickleKind::kList:
       case PickleKind::kTuple:
-      case PickleKind::kSet: return list(value, depth);
-      case PickleKind::kDict: return dict(value, depth);
-      case PickleKind::kObject: return object(value, depth);
+      case PickleKind::kSet:
+        return list(value, depth);
+      case PickleKind::kDict:
+        return dict(value, depth);
+      case PickleKind::kObject:
+        return object(value, depth);
     }
     return nullptr;
   }

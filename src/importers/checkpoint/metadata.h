@@ -1,8 +1,8 @@
 // Pickled values as plain JSON, for people and for options: epochs, configurations, class names.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>

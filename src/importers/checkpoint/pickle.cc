@@ -128,20 +128,31 @@ std::vector<PickleValue> Pickle::persistent_ids() const {
 std::optional<std::string> forbidden_global(std::string_view module, std::string_view name) {
   if (module == "posix" || module == "nt") module = "os";
   static constexpr std::array<std::string_view, 30> kModules = {
-      "os",          "subprocess", "_posixsubprocess", "commands",   "popen2",
-      "pty",         "sys",        "socket",           "_socket",    "shutil",
-      "runpy",       "ctypes",     "_ctypes",          "importlib",  "imp",
-      "code",        "codeop",     "pdb",              "bdb",        "timeit",
-      "webbrowser",  "marshal",    "pip",              "pydoc",      "requests",
-      "urllib",      "http",       "torch.hub",        "smtplib",    "ftplib"};
+      "os",        "subprocess", "_posixsubprocess",
+      "commands",  "popen2",     "pty",
+      "sys",       "socket",     "_socket",
+      "shutil",    "runpy",      "ctypes",
+      "_ctypes",   "importlib",  "imp",
+      "code",      "codeop",     "pdb",
+      "bdb",       "timeit",     "webbrowser",
+      "marshal",   "pip",        "pydoc",
+      "requests",  "urllib",     "http",
+      "torch.hub", "smtplib",    "ftplib"};
   static constexpr std::array<std::string_view, 10> kBuiltins = {
-      "eval", "exec", "execfile", "compile", "open", "file", "__import__", "breakpoint", "input",
-      "globals"};
-  static constexpr std::array<std::string_view, 12> kOthers = {
-      "types.CodeType",     "types.FunctionType",  "pickle.loads",        "pickle.load",
-      "_pickle.loads",      "_pickle.load",        "dill.loads",          "cloudpickle.loads",
-      "torch.serialization.load", "torch.load",    "asyncio.create_subprocess_shell",
-      "multiprocessing.Process"};
+      "eval", "exec",       "execfile",   "compile", "open",
+      "file", "__import__", "breakpoint", "input",   "globals"};
+  static constexpr std::array<std::string_view, 12> kOthers = {"types.CodeType",
+                                                               "types.FunctionType",
+                                                               "pickle.loads",
+                                                               "pickle.load",
+                                                               "_pickle.loads",
+                                                               "_pickle.load",
+                                                               "dill.loads",
+                                                               "cloudpickle.loads",
+                                                               "torch.serialization.load",
+                                                               "torch.load",
+                                                               "asyncio.create_subprocess_shell",
+                                                               "multiprocessing.Process"};
   const auto has = [](const auto& list, std::string_view text) {
     return std::find(list.begin(), list.end(), text) != list.end();
   };

@@ -54,7 +54,7 @@ class PickleValue {
   bool is_object_of(std::string_view name) const;
 
   std::optional<bool> as_bool() const;
-  std::optional<int64_t> as_int() const;  // ints and bools
+  std::optional<int64_t> as_int() const;   // ints and bools
   std::optional<double> as_float() const;  // floats, ints and bools
   std::optional<std::string_view> as_string() const;
   // Of strings, bytes, globals and big ints.

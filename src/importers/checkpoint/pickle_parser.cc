@@ -336,7 +336,9 @@ Status PickleParser::step(uint8_t opcode) {
       if (!in_range(at_, size, bytes_.size())) return broken("is cut short");
       return {};
     }
-    case '(': marks_.push_back(stack_.size()); return {};
+    case '(':
+      marks_.push_back(stack_.size());
+      return {};
     case '0': {  // POP takes a mark when that is on top
       if (!marks_.empty() && marks_.back() == stack_.size()) {
         marks_.pop_back();
@@ -355,10 +357,14 @@ Status PickleParser::step(uint8_t opcode) {
       return {};
     }
 
-    case 'N': return push(make(Kind::kNone));
-    case 0x88: return push_int(1, Kind::kBool);
-    case 0x89: return push_int(0, Kind::kBool);
-    case 'I': return int_line();
+    case 'N':
+      return push(make(Kind::kNone));
+    case 0x88:
+      return push_int(1, Kind::kBool);
+    case 0x89:
+      return push_int(0, Kind::kBool);
+    case 'I':
+      return int_line();
     case 'L': {  // LONG: decimal with an L
       PTE_TRY(auto text, line());
       if (text.ends_with('L')) text.remove_suffix(1);
@@ -385,7 +391,8 @@ Status PickleParser::step(uint8_t opcode) {
       if (count < 0) return broken("has a negative length");
       return long_bytes(static_cast<uint32_t>(count));
     }
-    case 'F': return float_line();
+    case 'F':
+      return float_line();
     case 'G': {  // BINFLOAT is big-endian
       PTE_TRY(const auto bits, number<uint64_t>());
       return push_float(std::bit_cast<double>(__builtin_bswap64(bits)));
@@ -434,13 +441,20 @@ Status PickleParser::step(uint8_t opcode) {
       return push_text(Kind::kBytes, text);
     }
 
-    case ')': return push_tuple(0);
-    case 0x85: return push_tuple(1);
-    case 0x86: return push_tuple(2);
-    case 0x87: return push_tuple(3);
-    case ']': return push(make_list(Kind::kList, {}));
-    case '}': return push(make_list(Kind::kDict, {}));
-    case 0x8f: return push(make_list(Kind::kSet, {}));
+    case ')':
+      return push_tuple(0);
+    case 0x85:
+      return push_tuple(1);
+    case 0x86:
+      return push_tuple(2);
+    case 0x87:
+      return push_tuple(3);
+    case ']':
+      return push(make_list(Kind::kList, {}));
+    case '}':
+      return push(make_list(Kind::kDict, {}));
+    case 0x8f:
+      return push(make_list(Kind::kSet, {}));
     case 't':
     case 'l':
     case 'd':
@@ -511,7 +525,8 @@ Status PickleParser::step(uint8_t opcode) {
       PTE_TRY(const Id args, make_list(Kind::kTuple, std::move(items)));
       return push(make_object(callable, args));
     }
-    case 'b': return build();
+    case 'b':
+      return build();
 
     case 'P': {
       PTE_TRY(const auto text, line());
@@ -535,7 +550,8 @@ Status PickleParser::step(uint8_t opcode) {
       PTE_TRY(const auto index, number<uint32_t>());
       return put(index);
     }
-    case 0x94: return put(memo_count_);
+    case 0x94:
+      return put(memo_count_);
     case 'g': {
       PTE_TRY(const auto index, index_line());
       return get(index);

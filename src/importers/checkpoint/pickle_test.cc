@@ -88,15 +88,21 @@ TEST(Pickle, RemembersAndRepeats) {
   EXPECT_EQ(json_of("]q\5K\1ah\5\x86."sv), nlohmann::json::parse("[[1],[1]]"));
   EXPECT_EQ(json_of("]p7\n0g7\n."), nlohmann::json::array());
   EXPECT_EQ(json_of("K\1\x94K\2\x94h\0h\1\x87."sv), nlohmann::json({2, 1, 2}));
-  EXPECT_EQ(json_of("K\1" "2\x86."sv), nlohmann::json({1, 1}));
-  EXPECT_EQ(json_of("(K\1" "1N."), nullptr);
+  EXPECT_EQ(json_of("K\1"
+                    "2\x86."sv),
+            nlohmann::json({1, 1}));
+  EXPECT_EQ(json_of("(K\1"
+                    "1N."),
+            nullptr);
   EXPECT_EQ(json_of("(0N."), nullptr);
   const auto pickle = parse("]2\x86."sv);
   EXPECT_EQ((*pickle)->root().item(0).id(), (*pickle)->root().item(1).id());
 }
 
 TEST(Pickle, KeepsCallsAsRecords) {
-  const auto pickle = parse("cmy.module\nMake\nK\1\x85RK\2\x85" "b(U\1xK\3u."sv);
+  const auto pickle = parse(
+      "cmy.module\nMake\nK\1\x85RK\2\x85"
+      "b(U\1xK\3u."sv);
   ASSERT_TRUE(pickle) << pickle.error().message;
   const PickleValue object = (*pickle)->root();
   EXPECT_TRUE(object.is_object_of("my.module.Make"));
@@ -115,10 +121,10 @@ TEST(Pickle, KeepsCallsAsRecords) {
 }
 
 TEST(Pickle, RefusesToKnowOfCode) {
-  for (const char* text :
-       {"cos\nsystem\n.", "cposix\nsystem\n.", "cnt\nsystem\n.", "csubprocess\nPopen\n.",
-        "c__builtin__\neval\n.", "cbuiltins\nexec\n.", "cimportlib.util\nx\n.", "csys\nexit\n.",
-        "ctorch.hub\nload\n.", "ctorch\nos.system\n.", "(ios\nsystem\n.", "cruns\nx\n0cos\npopen\n."}) {
+  for (const char* text : {"cos\nsystem\n.", "cposix\nsystem\n.", "cnt\nsystem\n.",
+                           "csubprocess\nPopen\n.", "c__builtin__\neval\n.", "cbuiltins\nexec\n.",
+                           "cimportlib.util\nx\n.", "csys\nexit\n.", "ctorch.hub\nload\n.",
+                           "ctorch\nos.system\n.", "(ios\nsystem\n.", "cruns\nx\n0cos\npopen\n."}) {
     const auto pickle = parse(text);
     ASSERT_FALSE(pickle) << text;
     EXPECT_EQ(pickle.error().code, Code::kUnsupported);
@@ -132,14 +138,50 @@ TEST(Pickle, RefusesToKnowOfCode) {
 }
 
 TEST(Pickle, RefusesWhatIsMalformed) {
-  for (std::string_view text :
-       {""sv, "."sv, "N"sv, "K"sv, "t."sv, "l."sv, "0."sv, "2."sv, "1."sv, "N\x85\x86."sv,
-        "(N\x86."sv, "Na."sv, "NNa."sv, "N(e."sv, "NNNs."sv, "}(Nu."sv, "(Nd."sv, "h\0."sv,
-        "j\0\0\0\0."sv, "gx\n."sv, "Nr\xff\xff\xff\x7f."sv, "NNR."sv, "cm\nn\nNR."sv, "NNb."sv,
-        "Ix\n."sv, "Fx\n."sv, "F\n."sv, "L\n."sv, "Sx\n."sv, "S'\\x4'\n."sv, "V\\u12\n."sv,
-        "X\xff\xff\xff\xff."sv, "T\xff\xff\xff\xff."sv, "\x8d\xff\xff\xff\xff\xff\xff\xff\xff."sv,
-        "\x95\xff\0\0\0\0\0\0\0N."sv, "\x80\x06N."sv, "NN\x93."sv, "(o."sv, "cm\nn"sv, "\x82\1."sv,
-        "\x97."sv, "\xff."sv, "cm\nn\n)RNbNb."sv, "q\0."sv}) {
+  for (std::string_view text : {""sv,
+                                "."sv,
+                                "N"sv,
+                                "K"sv,
+                                "t."sv,
+                                "l."sv,
+                                "0."sv,
+                                "2."sv,
+                                "1."sv,
+                                "N\x85\x86."sv,
+                                "(N\x86."sv,
+                                "Na."sv,
+                                "NNa."sv,
+                                "N(e."sv,
+                                "NNNs."sv,
+                                "}(Nu."sv,
+                                "(Nd."sv,
+                                "h\0."sv,
+                                "j\0\0\0\0."sv,
+                                "gx\n."sv,
+                                "Nr\xff\xff\xff\x7f."sv,
+                                "NNR."sv,
+                                "cm\nn\nNR."sv,
+                                "NNb."sv,
+                                "Ix\n."sv,
+                                "Fx\n."sv,
+                                "F\n."sv,
+                                "L\n."sv,
+                                "Sx\n."sv,
+                                "S'\\x4'\n."sv,
+                                "V\\u12\n."sv,
+                                "X\xff\xff\xff\xff."sv,
+                                "T\xff\xff\xff\xff."sv,
+                                "\x8d\xff\xff\xff\xff\xff\xff\xff\xff."sv,
+                                "\x95\xff\0\0\0\0\0\0\0N."sv,
+                                "\x80\x06N."sv,
+                                "NN\x93."sv,
+                                "(o."sv,
+                                "cm\nn"sv,
+                                "\x82\1."sv,
+                                "\x97."sv,
+                                "\xff."sv,
+                                "cm\nn\n)RNbNb."sv,
+                                "q\0."sv}) {
     EXPECT_FALSE(parse(text)) << testing::PrintToString(std::string(text));
   }
   EXPECT_NE(error_of("c" + std::string(1000, 'm') + "\nn\n."), "");
@@ -168,7 +210,9 @@ TEST(Pickle, StaysLinearOnHostileInput) {
   std::string repeated = "X";
   const uint32_t size = 1 << 20;
   repeated.append(reinterpret_cast<const char*>(&size), 4);
-  repeated.append(size, 'k').append("q\1" "0]q\2(");
+  repeated.append(size, 'k').append(
+      "q\1"
+      "0]q\2(");
   for (int i = 0; i < 200000; ++i) repeated += "h\1";
   EXPECT_LT(json_of(repeated + "e.").dump().size(), size_t{4} << 20);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -190,7 +234,9 @@ TEST(Pickle, AModuleWithTooManyPathsIsAnError) {
   // Each of 60 modules holds the one before it twice.
   std::string text = "cm\nModule\nq\1)\x81}(U\x0b_parameters}U\x08_modules}ub";
   for (int i = 0; i < 60; ++i) {
-    text += "q\2" "0h\1)\x81}(U\x0b_parameters}U\x08_modules}(U\1ah\2U\1bh\2uub";
+    text +=
+        "q\2"
+        "0h\1)\x81}(U\x0b_parameters}U\x08_modules}(U\1ah\2U\1bh\2uub";
   }
   text += '.';
   const auto pickle = parse(text);

@@ -53,8 +53,7 @@ constexpr std::array<Refusal, 8> kRefused = {{
     {"torch._utils._rebuild_nested_tensor", "a nested tensor"},
     {"torch._utils._rebuild_meta_tensor_no_storage", "a meta tensor, which has no data"},
     {"torch._utils._rebuild_device_tensor_from_numpy", "a tensor of another device's library"},
-    {"torch._utils._rebuild_device_tensor_from_cpu_tensor",
-     "a tensor of another device's library"},
+    {"torch._utils._rebuild_device_tensor_from_cpu_tensor", "a tensor of another device's library"},
     {"torch._utils._rebuild_wrapper_subclass", "a tensor subclass"},
 }};
 
@@ -122,8 +121,8 @@ std::optional<DType> dtype_of_global(const PickleValue& global) {
 
 Result<StorageRef> read_storage_ref(const PickleValue& persistent_id) {
   const PickleValue id = persistent_id.item(0);
-  if (!persistent_id.is(PickleKind::kPersistentId) || !id.is(PickleKind::kTuple) ||
-      id.size() < 5 || id.item(0).as_string() != "storage") {
+  if (!persistent_id.is(PickleKind::kPersistentId) || !id.is(PickleKind::kTuple) || id.size() < 5 ||
+      id.item(0).as_string() != "storage") {
     return invalid_data("its storage is not what torch.save writes");
   }
   const auto dtype = dtype_of_global(id.item(1));
@@ -189,8 +188,8 @@ std::string TensorReader::describe(const PickleValue& value) {
 
 Result<Tensor> TensorReader::read(const PickleValue& value) {
   if (const auto it = tensors_.find(value.id()); it != tensors_.end()) return it->second;
-  PTE_TRY(Tensor tensor, is_numpy_array(value) ? read_array(value)
-                                               : rebuild(value.callable(), value.args(), 0));
+  PTE_TRY(Tensor tensor,
+          is_numpy_array(value) ? read_array(value) : rebuild(value.callable(), value.args(), 0));
   tensors_.emplace(value.id(), tensor);
   return tensor;
 }

@@ -50,7 +50,7 @@ class TensorReader {
  private:
   struct Loaded {
     Storage storage;
-    Storage aligned;           // a copy, made when first needed
+    Storage aligned;  // a copy, made when first needed
     bool bools_checked = false;
   };
 

@@ -15,8 +15,8 @@ using ir::Value;
 
 // ---- making nodes
 
-Result<ir::Node*> NodeMaker::add(const OpInfo& op, std::vector<Arg> args, std::vector<std::string> names,
-                                 const SymInt* unknown) {
+Result<ir::Node*> NodeMaker::add(const OpInfo& op, std::vector<Arg> args,
+                                 std::vector<std::string> names, const SymInt* unknown) {
   PTE_CHECK(ir::complete_args(op, args));
   PTE_TRY(std::vector<ir::Type> types, ir::infer_types(op, args, &module_.symbols));
   for (ir::Type& type : types) {
@@ -27,7 +27,8 @@ Result<ir::Node*> NodeMaker::add(const OpInfo& op, std::vector<Arg> args, std::v
     }
     size_t number = 0;
     while (module_.symbols.contains(fmt::format("v{}", number))) ++number;
-    module_.symbols.emplace(fmt::format("v{}", number), ir::Range{std::numeric_limits<int64_t>::min(), std::nullopt});
+    module_.symbols.emplace(fmt::format("v{}", number),
+                            ir::Range{std::numeric_limits<int64_t>::min(), std::nullopt});
     type = ir::SymIntType{SymInt::symbol(fmt::format("v{}", number))};
   }
   const std::string base = op.name.substr(op.name.find("::") + 2);
@@ -49,7 +50,8 @@ Result<Arg> NodeMaker::sizes_of(Value* value) {
     if (const auto number = size.constant()) {
       sizes.emplace_back(*number);
     } else {
-      PTE_TRY(Value * dynamic, call(Op::aten_sym_size_int, {value, static_cast<int64_t>(i)}, "sym_size"));
+      PTE_TRY(Value * dynamic,
+              call(Op::aten_sym_size_int, {value, static_cast<int64_t>(i)}, "sym_size"));
       sizes.emplace_back(dynamic);
     }
   }
@@ -77,7 +79,8 @@ size_t Aliases::add_constant(std::string key, TensorType type) {
   return handles_.size() - 1;
 }
 
-size_t Aliases::add_view(size_t parent, Value* value, const OpInfo& op, std::vector<Arg> args, size_t result) {
+size_t Aliases::add_view(size_t parent, Value* value, const OpInfo& op, std::vector<Arg> args,
+                         size_t result) {
   Handle handle;
   handle.type = value->tensor();
   handle.value = value;
@@ -148,7 +151,8 @@ std::vector<Aliases::Mutation> Aliases::mutations() const {
   std::vector<Mutation> all;
   for (const size_t index : written_) {
     const Storage& storage = storages_[index];
-    if (storage.origin != Origin::kLocal) all.push_back({storage.origin, storage.key, handles_[storage.root].value});
+    if (storage.origin != Origin::kLocal)
+      all.push_back({storage.origin, storage.key, handles_[storage.root].value});
   }
   return all;
 }
@@ -164,14 +168,17 @@ Result<Value*> Aliases::scatter_range(Value* parent, Value* value, size_t dim, c
   if (!first || !count) return unsupported("it writes a slice whose bounds depend on the input");
   std::vector<Value*> parts;
   if (*first > 0) {
-    PTE_TRY(Value * head, maker_.call(Op::aten_slice_Tensor, {parent, dimension, 0, *first, 1}, "head"));
+    PTE_TRY(Value * head,
+            maker_.call(Op::aten_slice_Tensor, {parent, dimension, 0, *first, 1}, "head"));
     parts.push_back(head);
   }
   if (*count > 0) parts.push_back(value);
   const auto size = parent->tensor().sizes[dim].constant();
   if (!size || *first + *count < *size) {
     PTE_TRY(Value * tail, maker_.call(Op::aten_slice_Tensor,
-                                      {parent, dimension, *first + *count, std::numeric_limits<int64_t>::max(), 1}, "tail"));
+                                      {parent, dimension, *first + *count,
+                                       std::numeric_limits<int64_t>::max(), 1},
+                                      "tail"));
     parts.push_back(tail);
   }
   if (parts.size() == 1) return parts[0];
@@ -217,12 +224,14 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
     case Op::aten_permute: {
       std::vector<int64_t> inverse(base.rank());
       const ir::ArgList& dims = *view.args[1].list();
-      for (size_t i = 0; i < dims.size(); ++i) inverse[positive_dim(dims[i], base.rank())] = static_cast<int64_t>(i);
+      for (size_t i = 0; i < dims.size(); ++i)
+        inverse[positive_dim(dims[i], base.rank())] = static_cast<int64_t>(i);
       return maker_.call(Op::aten_permute, {value, Arg::ints(inverse)}, "permute");
     }
     case Op::aten_transpose_int:
       return maker_.call(Op::aten_transpose_int, {value, view.args[1], view.args[2]}, "transpose");
-    case Op::aten_t: return maker_.call(Op::aten_t, {value}, "t");
+    case Op::aten_t:
+      return maker_.call(Op::aten_t, {value}, "t");
     case Op::aten_detach:
     case Op::aten_alias:
     case Op::aten_dropout:
@@ -230,12 +239,14 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
     case Op::aten_alpha_dropout:
     case Op::aten_contiguous:
     case Op::aten_to_dtype:
-    case Op::aten_to_dtype_layout: return value;
+    case Op::aten_to_dtype_layout:
+      return value;
     case Op::aten_select_int: {
       const size_t dim = positive_dim(view.args[1], base.rank());
       const auto index = bound(view.args[2], base.sizes[dim], 0);
       if (!index) break;
-      PTE_TRY(Value * row, maker_.call(Op::aten_unsqueeze, {value, static_cast<int64_t>(dim)}, "unsqueeze"));
+      PTE_TRY(Value * row,
+              maker_.call(Op::aten_unsqueeze, {value, static_cast<int64_t>(dim)}, "unsqueeze"));
       return scatter_range(parent, row, dim, *index, 1);
     }
     case Op::aten_slice_Tensor: {
@@ -255,7 +266,8 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
       for (size_t i = 0; i < view.result; ++i) start = start + node->result(i)->tensor().sizes[dim];
       return scatter_range(parent, value, dim, start, value->tensor().sizes[dim]);
     }
-    default: break;
+    default:
+      break;
   }
   return unsupported("it writes through a view by {}", view.op->target());
 }
@@ -285,10 +297,12 @@ Sharing sharing_of(const OpInfo& op, const std::vector<Arg>& args, bool contiguo
     case Op::aten_alias:
     case Op::aten_dropout:
     case Op::aten_feature_dropout:
-    case Op::aten_alpha_dropout: return Sharing::kView;
+    case Op::aten_alpha_dropout:
+      return Sharing::kView;
     case Op::aten__unsafe_view:
     case Op::aten_reshape:
-    case Op::aten_flatten_using_ints: return contiguous ? Sharing::kView : Sharing::kMaybe;
+    case Op::aten_flatten_using_ints:
+      return contiguous ? Sharing::kView : Sharing::kMaybe;
     case Op::aten_contiguous: {
       const auto* format = std::get_if<ir::MemoryFormat>(&args[1].v);
       const bool rows = format == nullptr || *format == ir::MemoryFormat::kContiguous;
@@ -299,12 +313,15 @@ Sharing sharing_of(const OpInfo& op, const std::vector<Arg>& args, bool contiguo
     case Op::aten_to_dtype_layout: {
       const auto dtype = static_cast<size_t>(op.arg_index("dtype"));
       const Arg& copy = args[static_cast<size_t>(op.arg_index("copy"))];
-      if (copy.boolean().value_or(false) || !has_type(dtype, args[0].value()->tensor().dtype)) return Sharing::kNone;
+      if (copy.boolean().value_or(false) || !has_type(dtype, args[0].value()->tensor().dtype))
+        return Sharing::kNone;
       const Arg& format = args[static_cast<size_t>(op.arg_index("memory_format"))];
       const auto* wanted = std::get_if<ir::MemoryFormat>(&format.v);
-      return wanted == nullptr || *wanted == ir::MemoryFormat::kPreserve ? Sharing::kView : Sharing::kMaybe;
+      return wanted == nullptr || *wanted == ir::MemoryFormat::kPreserve ? Sharing::kView
+                                                                         : Sharing::kMaybe;
     }
-    default: return Sharing::kNone;
+    default:
+      return Sharing::kNone;
   }
 }
 

@@ -47,7 +47,8 @@ class Aliases {
   // A constant of the module whose value is made at the first read.
   size_t add_constant(std::string key, ir::TensorType type);
   // A view: what `op(args)` gives, args[0] being the handle `parent`.
-  size_t add_view(size_t parent, ir::Value* value, const OpInfo& op, std::vector<ir::Arg> args, size_t result);
+  size_t add_view(size_t parent, ir::Value* value, const OpInfo& op, std::vector<ir::Arg> args,
+                  size_t result);
   // The two may share memory, or not, depending on strides: writes to either are refused.
   void entangle(size_t a, size_t b);
 
@@ -85,8 +86,8 @@ class Aliases {
   };
 
   Result<ir::Value*> scatter(const Handle& view, ir::Value* parent, ir::Value* value);
-  Result<ir::Value*> scatter_range(ir::Value* parent, ir::Value* value, size_t dim, const ir::SymInt& start,
-                                   const ir::SymInt& length);
+  Result<ir::Value*> scatter_range(ir::Value* parent, ir::Value* value, size_t dim,
+                                   const ir::SymInt& start, const ir::SymInt& length);
 
   NodeMaker& maker_;
   std::vector<Storage> storages_;

@@ -31,17 +31,21 @@ struct Budget {
 };
 
 // A storage seen with sizes, strides and an offset; copied when it lies at an odd address.
-Result<Tensor> view_storage(const ZipData& storage, const TensorMeta& meta, const JsonView& place, Budget& budget) {
+Result<Tensor> view_storage(const ZipData& storage, const TensorMeta& meta, const JsonView& place,
+                            Budget& budget) {
   const auto sizes = ir::to_static(meta.sizes);
   const auto strides = ir::to_static(meta.strides);
   const auto offset = meta.offset.constant();
-  if (!sizes || !strides || !offset) return place.invalid("the sizes of stored tensors must be numbers");
+  if (!sizes || !strides || !offset)
+    return place.invalid("the sizes of stored tensors must be numbers");
   const size_t width = size_of(meta.dtype);
   const auto needed = byte_count(meta.dtype, *sizes);
-  if (width == 0) return unsupported("{}: stored tensors of {}", place.path(), dtype_name(meta.dtype));
+  if (width == 0)
+    return unsupported("{}: stored tensors of {}", place.path(), dtype_name(meta.dtype));
   if (!needed) return place.invalid("the tensor is too large");
   if (storage.bytes.empty() || *needed == 0) {
-    if (!budget.take(*needed)) return place.invalid(fmt::format("the data of {} bytes is missing", *needed));
+    if (!budget.take(*needed))
+      return place.invalid(fmt::format("the data of {} bytes is missing", *needed));
     return Tensor::zeros(meta.dtype, *sizes);
   }
   // The last element's place, in elements.
@@ -54,7 +58,8 @@ Result<Tensor> view_storage(const ZipData& storage, const TensorMeta& meta, cons
   const auto count = static_cast<int64_t>(storage.bytes.size() / width);
   if (*offset < 0 || !last || *last >= count) {
     return place.invalid(fmt::format("{} needs {} elements from {} on, the storage has {}",
-                                     describe(meta.dtype, *sizes), last ? *last + 1 : -1, *offset, count));
+                                     describe(meta.dtype, *sizes), last ? *last + 1 : -1, *offset,
+                                     count));
   }
   // Expanded tensors are written out one day.
   if (*needed > storage.bytes.size() && !budget.take(*needed)) {
@@ -63,7 +68,8 @@ Result<Tensor> view_storage(const ZipData& storage, const TensorMeta& meta, cons
   const std::byte* data = storage.bytes.data();
   std::shared_ptr<const void> owner = storage.owner;
   if (reinterpret_cast<uintptr_t>(data) % width != 0) {
-    if (!budget.take(storage.bytes.size())) return place.invalid("too many storages at odd addresses");
+    if (!budget.take(storage.bytes.size()))
+      return place.invalid("too many storages at odd addresses");
     PTE_TRY(Tensor copy, Tensor::zeros(meta.dtype, {count}));
     std::memcpy(copy.mutable_data(), data, static_cast<size_t>(count) * width);
     data = copy.data();
@@ -71,22 +77,26 @@ Result<Tensor> view_storage(const ZipData& storage, const TensorMeta& meta, cons
   }
   if (meta.dtype == DType::kBool) {
     const auto* flags = reinterpret_cast<const uint8_t*>(data);
-    if (!budget.take(static_cast<size_t>(count))) return place.invalid("too many bools share a storage");
+    if (!budget.take(static_cast<size_t>(count)))
+      return place.invalid("too many bools share a storage");
     if (std::any_of(flags, flags + count, [](uint8_t flag) { return flag > 1; })) {
       return place.invalid("a bool that is neither 0 nor 1");
     }
   }
-  return Tensor::view(meta.dtype, *sizes, *strides, data + *offset * static_cast<int64_t>(width), std::move(owner));
+  return Tensor::view(meta.dtype, *sizes, *strides, data + *offset * static_cast<int64_t>(width),
+                      std::move(owner));
 }
 
 // A torch.save zip whose pickle is one tensor.
 Result<Tensor> read_pickled_tensor(const ZipData& data, const JsonView& place) {
-  PTE_TRY(const ZipArchive zip, ZipArchive::open(MappedFile::view(data.bytes, data.owner, "pickled tensor")));
+  PTE_TRY(const ZipArchive zip,
+          ZipArchive::open(MappedFile::view(data.bytes, data.owner, "pickled tensor")));
   const ZipEntry* entry = zip.find_below_top("data.pkl");
   if (entry == nullptr) return place.invalid("the pickled tensor has no data.pkl");
   PTE_TRY(const ZipData text, zip.read(*entry));
   PTE_TRY(const auto pickle, Pickle::parse(text.bytes));
-  if (!TensorReader::is_tensor(pickle->root())) return unsupported("{}: a pickled object that is no tensor", place.path());
+  if (!TensorReader::is_tensor(pickle->root()))
+    return unsupported("{}: a pickled object that is no tensor", place.path());
   TensorReader reader([&](std::string_view key) -> Result<Storage> {
     const ZipEntry* storage = zip.find_below_top(fmt::format("data/{}", key));
     if (storage == nullptr) return place.invalid("a storage of the pickled tensor is missing");
@@ -118,8 +128,9 @@ Result<Pt2Archive> Pt2Archive::open(const MappedFile& file) {
     archive.programs_.emplace_back("model");
     return archive;
   }
-  const std::string prefix =
-      entries.top_folder().empty() ? std::string(kModels) : fmt::format("{}/{}", entries.top_folder(), kModels);
+  const std::string prefix = entries.top_folder().empty()
+                                 ? std::string(kModels)
+                                 : fmt::format("{}/{}", entries.top_folder(), kModels);
   for (const ZipEntry& entry : entries.entries()) {
     if (entry.name.size() > prefix.size() + kJson.size() && entry.name.starts_with(prefix) &&
         entry.name.ends_with(kJson)) {
@@ -128,7 +139,8 @@ Result<Pt2Archive> Pt2Archive::open(const MappedFile& file) {
     }
   }
   if (archive.programs_.empty()) {
-    return invalid_data("not a .pt2 file: the zip holds no models/*.json; it is {}", describe(sniff(file)));
+    return invalid_data("not a .pt2 file: the zip holds no models/*.json; it is {}",
+                        describe(sniff(file)));
   }
   if (const ZipEntry* order = entries.find_below_top("byteorder")) {
     PTE_TRY(const ZipData text, entries.read(*order, 64));
@@ -138,23 +150,27 @@ Result<Pt2Archive> Pt2Archive::open(const MappedFile& file) {
 }
 
 Result<JsonDocument> Pt2Archive::program(const std::string& name) const {
-  const std::string path = old_ ? std::string(kOldProgram) : fmt::format("{}{}{}", kModels, name, kJson);
+  const std::string path =
+      old_ ? std::string(kOldProgram) : fmt::format("{}{}{}", kModels, name, kJson);
   const ZipEntry* entry = old_ ? zip_->find(path) : zip_->find_below_top(path);
   if (entry == nullptr) return make_error(Code::kNotFound, "there is no {}", shown(path));
   PTE_TRY(const ZipData text, zip_->read(*entry));
   return JsonDocument::parse(as_text(text.bytes)).at(shown(path));
 }
 
-Status Pt2Archive::read_config(const std::string& entry_name, const std::string& folder, Pt2Tensors& tensors) const {
+Status Pt2Archive::read_config(const std::string& entry_name, const std::string& folder,
+                               Pt2Tensors& tensors) const {
   const ZipEntry* entry = zip_->find_below_top(entry_name);
   if (entry == nullptr) return {};
   PTE_TRY(const ZipData text, zip_->read(*entry));
-  PTE_TRY(const JsonDocument document, JsonDocument::parse(as_text(text.bytes)).at(shown(entry_name)));
+  PTE_TRY(const JsonDocument document,
+          JsonDocument::parse(as_text(text.bytes)).at(shown(entry_name)));
   Budget budget{kMaxInvented + zip_->file().bytes().size()};
   const auto read_one = [&](const JsonView& view) -> Result<Tensor> {
     PTE_TRY(const std::string_view path, view.text_at("path_name"));
     const ZipEntry* payload = zip_->find_below_top(fmt::format("{}/{}", folder, path));
-    if (payload == nullptr) return view.invalid(fmt::format("the archive has no {}/{}", folder, shown(path)));
+    if (payload == nullptr)
+      return view.invalid(fmt::format("the archive has no {}/{}", folder, shown(path)));
     PTE_TRY(const ZipData data, zip_->read(*payload));
     bool pickled = false;
     if (const auto flag = view.find("use_pickle")) {
@@ -177,13 +193,16 @@ Status Pt2Archive::read_config(const std::string& entry_name, const std::string&
   return read_all().at(shown(entry_name));
 }
 
-Status Pt2Archive::read_state(std::initializer_list<std::string_view> names, bool required, Pt2Tensors& tensors) const {
+Status Pt2Archive::read_state(std::initializer_list<std::string_view> names, bool required,
+                              Pt2Tensors& tensors) const {
   const ZipEntry* entry = nullptr;
   for (const std::string_view name : names) {
     if (entry == nullptr) entry = old_ ? zip_->find(name) : zip_->find_below_top(name);
   }
   if (entry == nullptr) {
-    return required ? Status(make_error(Code::kNotFound, "the archive has no {}", shown(*names.begin()))) : Status();
+    return required
+               ? Status(make_error(Code::kNotFound, "the archive has no {}", shown(*names.begin())))
+               : Status();
   }
   PTE_TRY(ZipData data, zip_->read(*entry, uint64_t{4} << 30));
   CheckpointOptions options;
@@ -192,7 +211,8 @@ Status Pt2Archive::read_state(std::initializer_list<std::string_view> names, boo
   auto checkpoint = load_checkpoint(file, options);
   // A dict without tensors is no checkpoint, yet a fine set of constants.
   if (!checkpoint) return required ? Status(std::move(checkpoint.error())) : Status();
-  for (const auto& named : checkpoint->state.entries()) tensors.tensors_.insert_or_assign(named.name, named.tensor);
+  for (const auto& named : checkpoint->state.entries())
+    tensors.tensors_.insert_or_assign(named.name, named.tensor);
   return {};
 }
 
@@ -200,13 +220,16 @@ Result<Pt2Tensors> Pt2Archive::tensors(const std::string& name) const {
   Pt2Tensors tensors;
   if (old_) {
     PTE_CHECK(read_state({"serialized_constants.pt", "serialized_constants.json"}, false, tensors));
-    PTE_CHECK(read_state({"serialized_state_dict.pt", "serialized_state_dict.json"}, false, tensors));
+    PTE_CHECK(
+        read_state({"serialized_state_dict.pt", "serialized_state_dict.json"}, false, tensors));
     return tensors;
   }
   PTE_CHECK(read_state({fmt::format("data/constants/{}.pt", name)}, false, tensors));
   PTE_CHECK(read_state({fmt::format("data/weights/{}.pt", name)}, false, tensors));
-  PTE_CHECK(read_config(fmt::format("data/constants/{}_constants_config.json", name), "data/constants", tensors));
-  PTE_CHECK(read_config(fmt::format("data/weights/{}_weights_config.json", name), "data/weights", tensors));
+  PTE_CHECK(read_config(fmt::format("data/constants/{}_constants_config.json", name),
+                        "data/constants", tensors));
+  PTE_CHECK(read_config(fmt::format("data/weights/{}_weights_config.json", name), "data/weights",
+                        tensors));
   return tensors;
 }
 

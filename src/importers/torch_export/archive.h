@@ -39,8 +39,10 @@ class Pt2Archive {
 
  private:
   explicit Pt2Archive(ZipArchive zip) : zip_(std::make_shared<ZipArchive>(std::move(zip))) {}
-  Status read_config(const std::string& entry, const std::string& folder, Pt2Tensors& tensors) const;
-  Status read_state(std::initializer_list<std::string_view> names, bool required, Pt2Tensors& tensors) const;
+  Status read_config(const std::string& entry, const std::string& folder,
+                     Pt2Tensors& tensors) const;
+  Status read_state(std::initializer_list<std::string_view> names, bool required,
+                    Pt2Tensors& tensors) const;
 
   std::shared_ptr<const ZipArchive> zip_;
   bool old_ = false;

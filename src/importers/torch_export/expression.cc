@@ -33,13 +33,16 @@ class Parser {
 
  private:
   Error fail(std::string_view what) const {
-    return invalid_data("size expression '{}': {} at column {}", text_.substr(0, 200), what, pos_ + 1);
+    return invalid_data("size expression '{}': {} at column {}", text_.substr(0, 200), what,
+                        pos_ + 1);
   }
   Error fail_function(std::string_view name) const {
-    return unsupported("size expression '{}': the function {}", text_.substr(0, 200), name.substr(0, 40));
+    return unsupported("size expression '{}': the function {}", text_.substr(0, 200),
+                       name.substr(0, 40));
   }
   char peek() {
-    while (pos_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[pos_])) != 0) ++pos_;
+    while (pos_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[pos_])) != 0)
+      ++pos_;
     return pos_ < text_.size() ? text_[pos_] : '\0';
   }
   bool eat(std::string_view token) {
@@ -54,8 +57,8 @@ class Parser {
 
   Status count_product() {
     if (++products_ <= kMaxProducts) return {};
-    return make_error(Code::kResourceLimit, "size expression '{}…': more than {} products", text_.substr(0, 60),
-                      kMaxProducts);
+    return make_error(Code::kResourceLimit, "size expression '{}…': more than {} products",
+                      text_.substr(0, 60), kMaxProducts);
   }
 
   Result<Quotient> product_of(const Quotient& a, const Quotient& b) {
@@ -190,7 +193,8 @@ class Parser {
     ++pos_;
     while (eat(",")) {
       peek();
-      if (word().empty() || !eat("=") || (peek(), word().empty())) return fail("expected an assumption");
+      if (word().empty() || !eat("=") || (peek(), word().empty()))
+        return fail("expected an assumption");
     }
     if (!eat(")")) return fail("expected ')'");
     return Quotient{SymInt::symbol(std::string(name)), 1};
@@ -202,7 +206,8 @@ class Parser {
     if (args.empty()) return fail("a function needs arguments");
     const Quotient& first = args[0];
     if (args.size() == 1) {
-      if (name == "Integer" || name == "ToFloat" || name == "Identity" || name == "Float") return first;
+      if (name == "Integer" || name == "ToFloat" || name == "Identity" || name == "Float")
+        return first;
       if (name == "TruncToInt" || name == "FloorToInt" || name == "floor" || name == "trunc") {
         return Quotient{whole(first), 1};  // sizes are not negative, so trunc is floor
       }
@@ -235,11 +240,13 @@ class Parser {
       if (name == "CeilDiv") {
         return Quotient{SymInt(0) - SymInt::floordiv(SymInt(0) - whole(first), whole(second)), 1};
       }
-      if (name == "Mod" || name == "PythonMod") return Quotient{SymInt::mod(whole(first), whole(second)), 1};
+      if (name == "Mod" || name == "PythonMod")
+        return Quotient{SymInt::mod(whole(first), whole(second)), 1};
       if (name == "Pow" || name == "PowByNatural") return power(first, second);
     }
     if (args.size() == 3 && name == "ModularIndexing") {
-      return Quotient{SymInt::mod(SymInt::floordiv(whole(first), whole(args[1])), whole(args[2])), 1};
+      return Quotient{SymInt::mod(SymInt::floordiv(whole(first), whole(args[1])), whole(args[2])),
+                      1};
     }
     return fail_function(name);
   }
@@ -253,8 +260,8 @@ class Parser {
 
 Result<ir::SymInt> parse_expression(std::string_view text) {
   if (text.size() > kMaxLength) {
-    return make_error(Code::kResourceLimit, "size expression of {} characters, at most {} are read", text.size(),
-                      kMaxLength);
+    return make_error(Code::kResourceLimit, "size expression of {} characters, at most {} are read",
+                      text.size(), kMaxLength);
   }
   return Parser(text).parse();
 }

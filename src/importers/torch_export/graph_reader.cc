@@ -46,7 +46,8 @@ Result<TensorMeta> GraphReader::tensor_meta(std::string_view name) const {
 Result<Slot*> GraphReader::find(std::string_view name, const JsonView& place) {
   auto& names = scopes_.back().names;
   const auto it = names.find(name);
-  if (it == names.end()) return place.invalid(fmt::format("'{}' is not defined before this", shown(name)));
+  if (it == names.end())
+    return place.invalid(fmt::format("'{}' is not defined before this", shown(name)));
   return &it->second;
 }
 
@@ -69,7 +70,8 @@ Status GraphReader::add_input(const JsonView& argument, std::string_view input_n
   if (kind == "as_tensor") {
     PTE_TRY(const std::string_view name, value.text_at("name"));
     PTE_TRY(const TensorMeta meta, tensor_meta(name));
-    Value* input = graph.add_input(std::string(input_name.empty() ? name : input_name), meta.type());
+    Value* input =
+        graph.add_input(std::string(input_name.empty() ? name : input_name), meta.type());
     bind(std::string(name), aliases_.add_root(input, Aliases::Origin::kInput, input->name()));
     return {};
   }
@@ -84,10 +86,13 @@ Status GraphReader::add_input(const JsonView& argument, std::string_view input_n
       PTE_TRY(ir::SymInt expression, read_size(size));
       type = ir::SymIntType{std::move(expression)};
     }
-    bind(std::string(name), Arg(graph.add_input(std::string(input_name.empty() ? name : input_name), type)));
+    bind(std::string(name),
+         Arg(graph.add_input(std::string(input_name.empty() ? name : input_name), type)));
     return {};
   }
-  if (kind == "as_none" || kind == "as_int" || kind == "as_float" || kind == "as_bool" || kind == "as_string") return {};
+  if (kind == "as_none" || kind == "as_int" || kind == "as_float" || kind == "as_bool" ||
+      kind == "as_string")
+    return {};
   return unsupported("{}: an input of kind {}", argument.path(), shown(kind));
 }
 
@@ -163,12 +168,13 @@ Result<Arg> GraphReader::argument(const JsonView& view) {
     return Arg(operand);
   }
   if (kind == "as_optional_tensor") return argument(value);
-  if (kind == "as_tensors" || kind == "as_optional_tensors" || kind == "as_ints" || kind == "as_floats" ||
-      kind == "as_bools" || kind == "as_strings" || kind == "as_sym_ints" || kind == "as_sym_floats" ||
-      kind == "as_sym_bools") {
+  if (kind == "as_tensors" || kind == "as_optional_tensors" || kind == "as_ints" ||
+      kind == "as_floats" || kind == "as_bools" || kind == "as_strings" || kind == "as_sym_ints" ||
+      kind == "as_sym_floats" || kind == "as_sym_bools") {
     return list(view);
   }
-  if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") return sym_number(value);
+  if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool")
+    return sym_number(value);
   if (kind == "as_int") {
     PTE_TRY(const int64_t number, value.integer());
     return Arg(number);
@@ -219,10 +225,12 @@ Result<Arg> GraphReader::subgraph(const JsonView& view) {
   PTE_TRY(const auto outputs, items_or_none(body, "outputs"));
   for (const JsonView& output : outputs) {
     PTE_TRY(Arg result, reader.argument(output));
-    if (result.value() == nullptr) return unsupported("{}: a subgraph that returns a constant", output.path());
+    if (result.value() == nullptr)
+      return unsupported("{}: a subgraph that returns a constant", output.path());
     graph->add_output(result.value());
   }
-  if (!reader.aliases().mutations().empty()) return unsupported("{}: a subgraph that writes its inputs", view.path());
+  if (!reader.aliases().mutations().empty())
+    return unsupported("{}: a subgraph that writes its inputs", view.path());
   return Arg(std::move(graph));
 }
 
@@ -237,7 +245,8 @@ Status GraphReader::read_nodes() {
       const auto text = name ? name->text() : Result<std::string_view>(std::string_view("?"));
       const std::string place = node_location(node);
       return std::move(done.error())
-          .at(fmt::format("node '{}'{}", text ? shown(*text) : "?", place.empty() ? "" : fmt::format(" ({})", place)));
+          .at(fmt::format("node '{}'{}", text ? shown(*text) : "?",
+                          place.empty() ? "" : fmt::format(" ({})", place)));
     }
   }
   return {};
@@ -248,20 +257,26 @@ Status GraphReader::read_node(const JsonView& node) {
   const Target target = resolve_target(name);
   maker_.set_location(node_location(node));
   switch (target.kind) {
-    case Target::Kind::kIgnored: return {};
-    case Target::Kind::kInlined: return read_inlined(node);
-    case Target::Kind::kFill: return read_fill(node, name);
+    case Target::Kind::kIgnored:
+      return {};
+    case Target::Kind::kInlined:
+      return read_inlined(node);
+    case Target::Kind::kFill:
+      return read_fill(node, name);
     case Target::Kind::kCall:
-    case Target::Kind::kInPlace: return read_call(node, target, name);
-    case Target::Kind::kUnknown: break;
+    case Target::Kind::kInPlace:
+      return read_call(node, target, name);
+    case Target::Kind::kUnknown:
+      break;
   }
   return unsupported("the operator {}", shown(name));
 }
 
-// The arguments in schema order, defaults in the gaps. `op` becomes its scalar variant when a number
-// stands where it takes its second tensor. In-place forms call their first operand `self` whatever
-// the other form calls it.
-Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Target& target, const OpInfo*& op) {
+// The arguments in schema order, defaults in the gaps. `op` becomes its scalar variant when a
+// number stands where it takes its second tensor. In-place forms call their first operand `self`
+// whatever the other form calls it.
+Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Target& target,
+                                                const OpInfo*& op) {
   const bool in_place = target.kind == Target::Kind::kInPlace;
   PTE_TRY(const auto inputs, node.items_at("inputs"));
   struct Given {
@@ -277,7 +292,8 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
     given.push_back({name, view, std::move(arg)});
   }
   const auto place_of = [&](size_t i) {
-    if (given[i].name.empty() || (in_place && given[i].name == "self" && i == 0)) return static_cast<int>(i);
+    if (given[i].name.empty() || (in_place && given[i].name == "self" && i == 0))
+      return static_cast<int>(i);
     return op->arg_index(given[i].name);
   };
   // A scalar in the place of the second tensor.
@@ -294,7 +310,8 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
   for (size_t i = 0; i < given.size(); ++i) {
     const int index = place_of(i);
     if (index < 0 || static_cast<size_t>(index) >= args.size()) {
-      return given[i].view.invalid(fmt::format("{} has no argument '{}'", op->full_name(), shown(given[i].name)));
+      return given[i].view.invalid(
+          fmt::format("{} has no argument '{}'", op->full_name(), shown(given[i].name)));
     }
     args[static_cast<size_t>(index)] = std::move(given[i].arg);
     present[static_cast<size_t>(index)] = true;
@@ -304,19 +321,22 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
     if (present[i]) continue;
     if (!target.missing.empty() && schema.name == target.missing) {
       // An arange counts in integers; zeros and ones are floats unless a dtype says otherwise.
-      args[i] = op->op == Op::aten_full ? Arg(target.missing_value) : Arg(static_cast<int64_t>(target.missing_value));
+      args[i] = op->op == Op::aten_full ? Arg(target.missing_value)
+                                        : Arg(static_cast<int64_t>(target.missing_value));
       continue;
     }
     if (!schema.has_default && !schema.optional && !op->has(kTagHigherOrder)) {
       return node.invalid(fmt::format("{} lacks its argument '{}'", op->full_name(), schema.name));
     }
-    args[i] = op->has(kTagHigherOrder) && schema.kind == ArgKind::kTensorList ? Arg(ArgList{})
-                                                                             : ir::default_arg(schema);
+    args[i] = op->has(kTagHigherOrder) && schema.kind == ArgKind::kTensorList
+                  ? Arg(ArgList{})
+                  : ir::default_arg(schema);
   }
   return args;
 }
 
-Result<std::vector<std::pair<std::string_view, JsonView>>> GraphReader::output_names(const JsonView& node) const {
+Result<std::vector<std::pair<std::string_view, JsonView>>> GraphReader::output_names(
+    const JsonView& node) const {
   std::vector<std::pair<std::string_view, JsonView>> names;
   PTE_TRY(const auto outputs, items_or_none(node, "outputs"));
   for (const JsonView& output : outputs) {
@@ -364,22 +384,26 @@ Status GraphReader::check_type(const Value* value, std::string_view name) const 
     fits = !difference.is_constant() || difference.is_constant(0);
   }
   if (fits) return {};
-  return make_error(Code::kMismatch, "the file says that '{}' is {}, from the operands it is {}", shown(name),
-                    to_string(ir::Type(ir::TensorType::of(meta.dtype, meta.sizes))), to_string(value->type()));
+  return make_error(Code::kMismatch, "the file says that '{}' is {}, from the operands it is {}",
+                    shown(name), to_string(ir::Type(ir::TensorType::of(meta.dtype, meta.sizes))),
+                    to_string(value->type()));
 }
 
-Status GraphReader::bind_results(const JsonView& node, ir::Node* made, const std::vector<std::string_view>& names,
+Status GraphReader::bind_results(const JsonView& node, ir::Node* made,
+                                 const std::vector<std::string_view>& names,
                                  std::optional<size_t> base) {
   if (names.size() != made->results().size()) {
-    return node.invalid(fmt::format("{} results are named, {} has {}", names.size(), made->op().full_name(),
-                                    made->results().size()));
+    return node.invalid(fmt::format("{} results are named, {} has {}", names.size(),
+                                    made->op().full_name(), made->results().size()));
   }
   Sharing sharing = Sharing::kNone;
   if (base) {
     const auto first = find_argument(node, made->op().args[0].name, 0);
     const auto operand = first ? first->find("as_tensor") : std::nullopt;
-    const auto name = operand ? operand->text_at("name") : Result<std::string_view>(std::string_view());
-    const auto meta = name && !name->empty() ? tensor_meta(*name) : Result<TensorMeta>(TensorMeta());
+    const auto name =
+        operand ? operand->text_at("name") : Result<std::string_view>(std::string_view());
+    const auto meta =
+        name && !name->empty() ? tensor_meta(*name) : Result<TensorMeta>(TensorMeta());
     sharing = sharing_of(made->op(), made->args(), meta && meta->is_contiguous());
   }
   for (size_t i = 0; i < names.size(); ++i) {
@@ -403,8 +427,8 @@ Status GraphReader::bind_results(const JsonView& node, ir::Node* made, const std
 }
 
 // What a functional operator gives, in the type of the tensor that it is written into.
-Result<Value*> GraphReader::written_value(const OpInfo& op, std::vector<Arg> args, const ir::TensorType& self,
-                                          std::string name) {
+Result<Value*> GraphReader::written_value(const OpInfo& op, std::vector<Arg> args,
+                                          const ir::TensorType& self, std::string name) {
   if (op.op == Op::aten_copy) {
     // copy_ of a tensor of the same type is that tensor.
     Value* source = args[1].value();
@@ -414,7 +438,8 @@ Result<Value*> GraphReader::written_value(const OpInfo& op, std::vector<Arg> arg
     }
   }
   PTE_TRY(ir::Node * made, maker_.add(op, std::move(args), {name}));
-  if (made->results().empty() || !made->result()->is_tensor()) return invalid_data("{} returns no tensor", op.full_name());
+  if (made->results().empty() || !made->result()->is_tensor())
+    return invalid_data("{} returns no tensor", op.full_name());
   Value* value = made->result();
   if (value->tensor().dtype != self.dtype) {
     PTE_TRY(value, maker_.call(Op::aten__to_copy, {value, self.dtype}, name));
@@ -449,7 +474,8 @@ Status GraphReader::read_call(const JsonView& node, const Target& target, std::s
   if (target.kind == Target::Kind::kInPlace) {
     if (!base) return node.invalid("the operand that is written is no tensor");
     const ir::TensorType self = aliases_.type(*base);
-    PTE_TRY(Value * value, written_value(*op, std::move(args), self, value_names.empty() ? op->name : value_names[0]));
+    PTE_TRY(Value * value, written_value(*op, std::move(args), self,
+                                         value_names.empty() ? op->name : value_names[0]));
     PTE_CHECK(aliases_.write(*base, value));
     if (!names.empty() && !names[0].empty()) bind(std::string(names[0]), *base);
     return {};
@@ -462,7 +488,8 @@ Status GraphReader::read_call(const JsonView& node, const Target& target, std::s
       PTE_TRY(unknown, read_size(*entry));
     }
   }
-  PTE_TRY(ir::Node * made, maker_.add(*op, std::move(args), std::move(value_names), unknown ? &*unknown : nullptr));
+  PTE_TRY(ir::Node * made,
+          maker_.add(*op, std::move(args), std::move(value_names), unknown ? &*unknown : nullptr));
   return bind_results(node, made, names, base);
 }
 
@@ -481,7 +508,8 @@ Status GraphReader::read_fill(const JsonView& node, std::string_view target) {
   }
   PTE_TRY(Value * old, aliases_.read(base));
   PTE_TRY(Arg sizes, maker_.sizes_of(old));
-  PTE_TRY(Value * value, maker_.call(Op::aten_full, {std::move(sizes), std::move(number), self.dtype}, "fill"));
+  PTE_TRY(Value * value,
+          maker_.call(Op::aten_full, {std::move(sizes), std::move(number), self.dtype}, "fill"));
   PTE_CHECK(aliases_.write(base, value));
   PTE_TRY(const auto outputs, output_names(node));
   if (!outputs.empty()) bind(std::string(outputs[0].first), base);
@@ -490,7 +518,8 @@ Status GraphReader::read_fill(const JsonView& node, std::string_view target) {
 
 // A wrapper that matters to autograd only: its graph is read here, under names of its own.
 Status GraphReader::read_inlined(const JsonView& node) {
-  if (scopes_.size() > static_cast<size_t>(kMaxGraphDepth)) return node.invalid("subgraphs nested too deeply");
+  if (scopes_.size() > static_cast<size_t>(kMaxGraphDepth))
+    return node.invalid("subgraphs nested too deeply");
   PTE_TRY(const auto inputs, node.items_at("inputs"));
   std::optional<JsonView> body;
   std::vector<Slot> operands;
@@ -513,7 +542,8 @@ Status GraphReader::read_inlined(const JsonView& node) {
   if (!body) return node.invalid("it has no graph");
   PTE_TRY(const auto formals, items_or_none(*body, "inputs"));
   if (formals.size() != operands.size()) {
-    return node.invalid(fmt::format("{} operands for a graph of {} inputs", operands.size(), formals.size()));
+    return node.invalid(
+        fmt::format("{} operands for a graph of {} inputs", operands.size(), formals.size()));
   }
   Scope scope{{}, *body, field_or_empty(*body, "tensor_values")};
   for (size_t i = 0; i < formals.size(); ++i) {
@@ -551,7 +581,8 @@ Status GraphReader::read_inlined(const JsonView& node) {
   PTE_CHECK(std::move(done));
   PTE_TRY(const auto outputs, output_names(node));
   if (outputs.size() != results.size()) {
-    return node.invalid(fmt::format("{} results are named, the graph returns {}", outputs.size(), results.size()));
+    return node.invalid(
+        fmt::format("{} results are named, the graph returns {}", outputs.size(), results.size()));
   }
   for (size_t i = 0; i < outputs.size(); ++i) bind(std::string(outputs[i].first), results[i]);
   return {};

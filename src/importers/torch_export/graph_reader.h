@@ -27,7 +27,9 @@ class GraphReader {
 
   Aliases& aliases() { return aliases_; }
 
-  void bind(std::string name, Slot slot) { scopes_.back().names.insert_or_assign(std::move(name), std::move(slot)); }
+  void bind(std::string name, Slot slot) {
+    scopes_.back().names.insert_or_assign(std::move(name), std::move(slot));
+  }
   // Type of an entry of `tensor_values`.
   Result<TensorMeta> tensor_meta(std::string_view name) const;
   // An input that the caller gives: a tensor, a symbolic number, or (bound to nothing) a literal.
@@ -55,13 +57,15 @@ class GraphReader {
   Status read_call(const JsonView& node, const Target& target, std::string_view name);
   Status read_fill(const JsonView& node, std::string_view name);
   Status read_inlined(const JsonView& node);
-  Result<std::vector<ir::Arg>> read_args(const JsonView& node, const Target& target, const OpInfo*& op);
-  Result<ir::Value*> written_value(const OpInfo& op, std::vector<ir::Arg> args, const ir::TensorType& self,
-                                   std::string name);
+  Result<std::vector<ir::Arg>> read_args(const JsonView& node, const Target& target,
+                                         const OpInfo*& op);
+  Result<ir::Value*> written_value(const OpInfo& op, std::vector<ir::Arg> args,
+                                   const ir::TensorType& self, std::string name);
   // The names of a node's results in order; "" for those without a use.
-  Result<std::vector<std::pair<std::string_view, JsonView>>> output_names(const JsonView& node) const;
-  Status bind_results(const JsonView& node, ir::Node* made, const std::vector<std::string_view>& names,
-                      std::optional<size_t> base);
+  Result<std::vector<std::pair<std::string_view, JsonView>>> output_names(
+      const JsonView& node) const;
+  Status bind_results(const JsonView& node, ir::Node* made,
+                      const std::vector<std::string_view>& names, std::optional<size_t> base);
   Status check_type(const ir::Value* value, std::string_view name) const;
 
   NodeMaker maker_;

@@ -30,7 +30,8 @@ bool nests_too_deeply(std::string_view text) {
       case '}':
         --depth;
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return false;
@@ -60,7 +61,8 @@ bool find_path(const json& from, const json* wanted, std::string& path) {
 
 Result<JsonDocument> JsonDocument::parse(std::string_view text) {
   if (text.size() > kMaxText) {
-    return make_error(Code::kResourceLimit, "{} bytes of JSON, at most {} are read", text.size(), kMaxText);
+    return make_error(Code::kResourceLimit, "{} bytes of JSON, at most {} are read", text.size(),
+                      kMaxText);
   }
   if (nests_too_deeply(text)) {
     return make_error(Code::kResourceLimit, "JSON nested deeper than {} levels", kMaxDepth);
@@ -78,7 +80,9 @@ std::string JsonView::path() const {
   return path.empty() ? "the document" : path;
 }
 
-Error JsonView::invalid(std::string_view message) const { return invalid_data("{}: {}", path(), message); }
+Error JsonView::invalid(std::string_view message) const {
+  return invalid_data("{}: {}", path(), message);
+}
 
 Error JsonView::expected(std::string_view what) const {
   return invalid(fmt::format("expected {}, found {}", what, node_->type_name()));
@@ -140,7 +144,8 @@ Result<std::string_view> JsonView::text() const {
 Result<int64_t> JsonView::integer() const {
   if (node_->is_number_unsigned()) {
     const auto value = *node_->get_ptr<const json::number_unsigned_t*>();
-    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return expected("a 64-bit integer");
+    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      return expected("a 64-bit integer");
     return static_cast<int64_t>(value);
   }
   if (!node_->is_number_integer()) return expected("an integer");
@@ -155,8 +160,10 @@ Result<double> JsonView::number() const {
     if (*text == "NaN" || *text == "nan") return std::numeric_limits<double>::quiet_NaN();
   }
   if (const auto* value = node_->get_ptr<const json::number_float_t*>()) return *value;
-  if (const auto* value = node_->get_ptr<const json::number_unsigned_t*>()) return static_cast<double>(*value);
-  if (const auto* value = node_->get_ptr<const json::number_integer_t*>()) return static_cast<double>(*value);
+  if (const auto* value = node_->get_ptr<const json::number_unsigned_t*>())
+    return static_cast<double>(*value);
+  if (const auto* value = node_->get_ptr<const json::number_integer_t*>())
+    return static_cast<double>(*value);
   return expected("a number");
 }
 

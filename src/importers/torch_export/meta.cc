@@ -16,38 +16,64 @@ std::string shown(std::string_view text, size_t limit) {
 Result<DType> read_dtype(const JsonView& view) {
   PTE_TRY(const int64_t code, view.integer());
   switch (code) {
-    case 1: return DType::kUInt8;
-    case 2: return DType::kInt8;
-    case 3: return DType::kInt16;
-    case 4: return DType::kInt32;
-    case 5: return DType::kInt64;
-    case 6: return DType::kFloat16;
-    case 7: return DType::kFloat32;
-    case 8: return DType::kFloat64;
-    case 9: return DType::kComplex32;
-    case 10: return DType::kComplex64;
-    case 11: return DType::kComplex128;
-    case 12: return DType::kBool;
-    case 13: return DType::kBFloat16;
-    case 28: return DType::kUInt16;
-    case 29: return DType::kFloat8E4M3FN;
-    case 30: return DType::kFloat8E5M2;
-    case 31: return DType::kFloat8E4M3FNUZ;
-    case 32: return DType::kFloat8E5M2FNUZ;
-    case 34: return DType::kUInt32;
-    case 35: return DType::kUInt64;
-    default: return view.invalid(fmt::format("{} is no known scalar type", code));
+    case 1:
+      return DType::kUInt8;
+    case 2:
+      return DType::kInt8;
+    case 3:
+      return DType::kInt16;
+    case 4:
+      return DType::kInt32;
+    case 5:
+      return DType::kInt64;
+    case 6:
+      return DType::kFloat16;
+    case 7:
+      return DType::kFloat32;
+    case 8:
+      return DType::kFloat64;
+    case 9:
+      return DType::kComplex32;
+    case 10:
+      return DType::kComplex64;
+    case 11:
+      return DType::kComplex128;
+    case 12:
+      return DType::kBool;
+    case 13:
+      return DType::kBFloat16;
+    case 28:
+      return DType::kUInt16;
+    case 29:
+      return DType::kFloat8E4M3FN;
+    case 30:
+      return DType::kFloat8E5M2;
+    case 31:
+      return DType::kFloat8E4M3FNUZ;
+    case 32:
+      return DType::kFloat8E5M2FNUZ;
+    case 34:
+      return DType::kUInt32;
+    case 35:
+      return DType::kUInt64;
+    default:
+      return view.invalid(fmt::format("{} is no known scalar type", code));
   }
 }
 
 Result<ir::MemoryFormat> read_memory_format(const JsonView& view) {
   PTE_TRY(const int64_t code, view.integer());
   switch (code) {
-    case 1: return ir::MemoryFormat::kContiguous;
-    case 2: return ir::MemoryFormat::kChannelsLast;
-    case 3: return ir::MemoryFormat::kChannelsLast3d;
-    case 4: return ir::MemoryFormat::kPreserve;
-    default: return view.invalid(fmt::format("{} is no known memory format", code));
+    case 1:
+      return ir::MemoryFormat::kContiguous;
+    case 2:
+      return ir::MemoryFormat::kChannelsLast;
+    case 3:
+      return ir::MemoryFormat::kChannelsLast3d;
+    case 4:
+      return ir::MemoryFormat::kPreserve;
+    default:
+      return view.invalid(fmt::format("{} is no known memory format", code));
   }
 }
 
@@ -84,7 +110,8 @@ namespace {
 Result<ir::SymSizes> read_sizes(const JsonView& view) {
   PTE_TRY(const auto items, view.items());
   if (items.size() > kMaxRank) {
-    return view.invalid(fmt::format("{} dimensions, at most {} are supported", items.size(), kMaxRank));
+    return view.invalid(
+        fmt::format("{} dimensions, at most {} are supported", items.size(), kMaxRank));
   }
   ir::SymSizes sizes;
   sizes.reserve(items.size());
@@ -111,7 +138,9 @@ bool dense_in(const ir::SymSizes& sizes, const ir::SymSizes& strides, const DimO
 
 }  // namespace
 
-bool TensorMeta::is_contiguous() const { return dense_in(sizes, strides, contiguous_dim_order(sizes.size())); }
+bool TensorMeta::is_contiguous() const {
+  return dense_in(sizes, strides, contiguous_dim_order(sizes.size()));
+}
 
 ir::TensorType TensorMeta::type() const {
   const size_t rank = sizes.size();
@@ -137,7 +166,8 @@ Result<TensorMeta> read_tensor_meta(const JsonView& view) {
   }
   if (const auto strides = view.find("strides")) {
     PTE_TRY(meta.strides, read_sizes(*strides));
-    if (meta.strides.size() != meta.sizes.size()) return strides->invalid("another number of entries than sizes");
+    if (meta.strides.size() != meta.sizes.size())
+      return strides->invalid("another number of entries than sizes");
   } else {
     ir::SymInt step = 1;
     meta.strides.resize(meta.sizes.size());
@@ -172,9 +202,10 @@ std::string location_of(std::string_view trace) {
     const size_t slash = path.find_last_of("/\\");
     const std::string_view file = slash == std::string_view::npos ? path : path.substr(slash + 1);
     // Frames of torch itself and of code that it generated say nothing to the user.
-    if (path.find("/torch/") == std::string_view::npos && path.find("\\torch\\") == std::string_view::npos &&
-        !path.starts_with('<')) {
-      own = fmt::format("{}:{}", shown(file, 60), trace.substr(first, std::min<size_t>(digits - first, 9)));
+    if (path.find("/torch/") == std::string_view::npos &&
+        path.find("\\torch\\") == std::string_view::npos && !path.starts_with('<')) {
+      own = fmt::format("{}:{}", shown(file, 60),
+                        trace.substr(first, std::min<size_t>(digits - first, 9)));
     }
     pos = digits;
   }

@@ -26,7 +26,8 @@ struct TensorMeta {
   ir::SymSizes strides;
   ir::SymInt offset;
 
-  // Its type; layouts other than contiguous, channels-last and plain permutations become contiguous.
+  // Its type; layouts other than contiguous, channels-last and plain permutations become
+  // contiguous.
   ir::TensorType type() const;
   bool is_contiguous() const;
 };

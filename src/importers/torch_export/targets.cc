@@ -11,7 +11,8 @@ constexpr std::string_view kTorchOps = "torch.ops.";
 constexpr std::string_view kHigherOrder = "higher_order.";
 
 bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) { return text.starts_with(prefix); });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](auto prefix) { return text.starts_with(prefix); });
 }
 
 // "aten.add_.Tensor" without the underscore; empty when the name is not that of an in-place form.
@@ -30,14 +31,16 @@ std::string short_target(std::string_view target) {
 }
 
 std::string reason_for(std::string_view target) {
-  if (target.find("fft") != std::string_view::npos || target.find("complex") != std::string_view::npos) {
+  if (target.find("fft") != std::string_view::npos ||
+      target.find("complex") != std::string_view::npos) {
     return "complex numbers";
   }
   if (target.starts_with('#')) return "custom object or operator";
   if (target.starts_with("torch.ops.higher_order.wrap_with_autocast")) return "autocast";
   if (target.starts_with(kTorchOps) &&
       !starts_with_any(target.substr(kTorchOps.size()),
-                       {"aten.", "higher_order.", "prims.", "quantized_decomposed.", "dim_order_ops.", "torchvision."})) {
+                       {"aten.", "higher_order.", "prims.", "quantized_decomposed.",
+                        "dim_order_ops.", "torchvision."})) {
     return "custom operator";
   }
   return "";
@@ -48,22 +51,25 @@ std::string reason_for(std::string_view target) {
 Target resolve_target(std::string_view target) {
   if (starts_with_any(target, {"_operator.", "torch.sym_", "math."})) {
     const size_t dot = target.find('.');
-    const OpInfo* op = find_op(fmt::format("{}::{}", target.substr(0, dot), target.substr(dot + 1)));
+    const OpInfo* op =
+        find_op(fmt::format("{}::{}", target.substr(0, dot), target.substr(dot + 1)));
     return op == nullptr ? Target{} : Target{Target::Kind::kCall, op};
   }
   if (!target.starts_with(kTorchOps)) return {};
   target.remove_prefix(kTorchOps.size());
   if (target.starts_with(kHigherOrder)) {
     const std::string_view name = target.substr(kHigherOrder.size());
-    if (starts_with_any(name, {"wrap_with_set_grad_enabled", "wrap_with_autocast"})) return {Target::Kind::kInlined, nullptr};
+    if (starts_with_any(name, {"wrap_with_set_grad_enabled", "wrap_with_autocast"}))
+      return {Target::Kind::kInlined, nullptr};
     const OpInfo* op = find_op(fmt::format("higher_order::{}", name));
     return op == nullptr ? Target{} : Target{Target::Kind::kCall, op};
   }
-  if (starts_with_any(target, {"aten._assert_", "aten._functional_assert", "aten.sym_constrain_range",
-                               "aten._functional_sym_constrain"})) {
+  if (starts_with_any(target, {"aten._assert_", "aten._functional_assert",
+                               "aten.sym_constrain_range", "aten._functional_sym_constrain"})) {
     return {Target::Kind::kIgnored, nullptr};
   }
-  if (target == "aten.fill_.Scalar" || target == "aten.zero_.default") return {Target::Kind::kFill, &info(Op::aten_full)};
+  if (target == "aten.fill_.Scalar" || target == "aten.zero_.default")
+    return {Target::Kind::kFill, &info(Op::aten_full)};
   if (const std::string functional = functional_name(target); !functional.empty()) {
     if (const OpInfo* op = find_op_by_target(functional)) return {Target::Kind::kInPlace, op};
     return {};
@@ -83,7 +89,8 @@ Target resolve_target(std::string_view target) {
       {"aten.ones.default", Op::aten_full, "fill_value", 1},
   };
   for (const ShortForm& form : kShortForms) {
-    if (target == form.target) return {Target::Kind::kCall, &info(form.op), form.missing, form.value};
+    if (target == form.target)
+      return {Target::Kind::kCall, &info(form.op), form.missing, form.value};
   }
   const OpInfo* op = find_op_by_target(target);
   if (op == nullptr || op->has(kTagInPlace)) return {};
@@ -100,7 +107,8 @@ void UnsupportedReport::add(std::string_view target, std::string location, std::
   Row& row = rows_[short_target(target)];
   ++row.count;
   if (row.reason.empty()) row.reason = std::move(reason);
-  if (!location.empty() && std::find(row.locations.begin(), row.locations.end(), location) == row.locations.end()) {
+  if (!location.empty() &&
+      std::find(row.locations.begin(), row.locations.end(), location) == row.locations.end()) {
     row.locations.push_back(std::move(location));
   }
 }
@@ -114,7 +122,8 @@ std::string node_location(const JsonView& node) {
 
 std::optional<JsonView> find_argument(const JsonView& node, std::string_view name, size_t index) {
   const auto inputs = node.find("inputs");
-  const auto items = inputs ? inputs->items() : Result<std::vector<JsonView>>(std::vector<JsonView>());
+  const auto items =
+      inputs ? inputs->items() : Result<std::vector<JsonView>>(std::vector<JsonView>());
   if (!items) return std::nullopt;
   for (const JsonView& item : *items) {
     const auto own = item.text_at("name");
@@ -138,7 +147,8 @@ bool is_true(const std::optional<JsonView>& argument) {
 // Operators that do something else in a model that was exported in training mode.
 bool trains(const JsonView& node, const OpInfo& op) {
   if (op.op == Op::aten_batch_norm) return is_true(find_argument(node, "training", 5));
-  if (op.has(kTagIdentity) && op.arg_index("train") >= 0) return is_true(find_argument(node, "train", 2));
+  if (op.has(kTagIdentity) && op.arg_index("train") >= 0)
+    return is_true(find_argument(node, "train", 2));
   return false;
 }
 
@@ -180,8 +190,9 @@ Error UnsupportedReport::error() const {
   constexpr size_t kShownPlaces = 3;
   size_t widest = 0;
   for (const auto& [name, row] : rows_) widest = std::max(widest, name.size());
-  std::string text = rows_.size() == 1 ? "1 operator is not supported"
-                                       : fmt::format("{} operators are not supported", rows_.size());
+  std::string text = rows_.size() == 1
+                         ? "1 operator is not supported"
+                         : fmt::format("{} operators are not supported", rows_.size());
   for (const auto& [name, row] : rows_) {
     std::string places;
     for (size_t i = 0; i < std::min(row.locations.size(), kShownPlaces); ++i) {

@@ -13,11 +13,11 @@ namespace pte::importers {
 
 struct Target {
   enum class Kind {
-    kCall,      // `op` as it stands
-    kInPlace,   // writes its first operand with what `op` returns
-    kFill,      // fill_ and zero_: writes a number into its first operand
-    kIgnored,   // a check without a result
-    kInlined,   // a wrapper whose graph is read in place
+    kCall,     // `op` as it stands
+    kInPlace,  // writes its first operand with what `op` returns
+    kFill,     // fill_ and zero_: writes a number into its first operand
+    kIgnored,  // a check without a result
+    kInlined,  // a wrapper whose graph is read in place
     kUnknown,
   };
   Kind kind = Kind::kUnknown;

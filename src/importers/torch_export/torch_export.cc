@@ -15,7 +15,8 @@ constexpr int64_t kSchemaMajor = 8;
 
 // Tensors lie in the IR as rows or as channels-last; anything else is copied.
 Result<Tensor> plain_layout(Tensor tensor) {
-  if (tensor.is_contiguous()) return tensor.contiguous();  // strides of dimensions of size 1 set right
+  if (tensor.is_contiguous())
+    return tensor.contiguous();  // strides of dimensions of size 1 set right
   const DimOrder last = channels_last_dim_order(tensor.rank());
   if (tensor.is_dense_in(last)) {
     Sizes sizes = tensor.sizes();
@@ -27,7 +28,8 @@ Result<Tensor> plain_layout(Tensor tensor) {
 
 class ProgramReader {
  public:
-  ProgramReader(ir::Module& module, ir::Method& method, const JsonView& program, const Pt2Tensors& tensors)
+  ProgramReader(ir::Module& module, ir::Method& method, const JsonView& program,
+                const Pt2Tensors& tensors)
       : module_(module), method_(method), program_(program), tensors_(tensors) {}
 
   Status read() {
@@ -37,7 +39,8 @@ class ProgramReader {
     PTE_TRY(const JsonView signature, graph_module.at("signature"));
     UnsupportedReport report;
     PTE_CHECK(report.scan(graph));
-    if (!report.empty()) return report.error().with_hint("`pte ops` lists the operators that are supported");
+    if (!report.empty())
+      return report.error().with_hint("`pte ops` lists the operators that are supported");
     PTE_CHECK(read_ranges());
     PTE_CHECK(read_calls(graph_module));
     GraphReader reader(module_, *method_.graph, graph);
@@ -57,8 +60,9 @@ class ProgramReader {
     const auto major = version->is_object() ? version->integer_at("major") : version->integer();
     if (!major) return major.error();
     if (*major == kSchemaMajor) return {};
-    return unsupported("schema version {} (version {} can be read): export it again with a current PyTorch", *major,
-                       kSchemaMajor);
+    return unsupported(
+        "schema version {} (version {} can be read): export it again with a current PyTorch",
+        *major, kSchemaMajor);
   }
 
   // "s0" -> its range; names may be expressions in old files, and only plain symbols have ranges.
@@ -76,7 +80,8 @@ class ProgramReader {
         // torch's "no limit" in old files.
         if (*range.max >= std::numeric_limits<int64_t>::max() - 1) range.max.reset();
       }
-      if (range.max && *range.max < range.min) return view.invalid("the maximum lies below the minimum");
+      if (range.max && *range.max < range.min)
+        return view.invalid("the maximum lies below the minimum");
       module_.symbols.insert_or_assign(std::string(name), range);
     }
     return {};
@@ -130,7 +135,8 @@ class ProgramReader {
     const auto same = seen_.emplace(data.data(), key);
     if (same.second) return key;
     const Tensor& first = module_.constants.at(same.first->second).data;
-    const bool equal = first.dtype() == data.dtype() && first.sizes() == data.sizes() && first.strides() == data.strides();
+    const bool equal = first.dtype() == data.dtype() && first.sizes() == data.sizes() &&
+                       first.strides() == data.strides();
     return equal ? same.first->second : key;
   }
 
@@ -154,7 +160,8 @@ class ProgramReader {
       } else if (kind == "buffer") {
         PTE_CHECK(bind_constant(reader, view, "buffer_name", ir::Constant::Kind::kBuffer));
       } else if (kind == "tensor_constant") {
-        PTE_CHECK(bind_constant(reader, view, "tensor_constant_name", ir::Constant::Kind::kConstant));
+        PTE_CHECK(
+            bind_constant(reader, view, "tensor_constant_name", ir::Constant::Kind::kConstant));
       } else if (kind == "user_input") {
         PTE_TRY(const JsonView arg, view.at("arg"));
         PTE_CHECK(reader.add_input(arg, input_name(index++, users)));
@@ -171,8 +178,11 @@ class ProgramReader {
     std::vector<ir::Output>& outputs = method_.graph->outputs();
     for (const Aliases::Mutation& mutation : reader.aliases().mutations()) {
       const bool constant = mutation.origin == Aliases::Origin::kConstant;
-      outputs.push_back({mutation.value, constant ? ir::OutputKind::kBufferMutation : ir::OutputKind::kInputMutation,
-                         mutation.key, {}});
+      outputs.push_back(
+          {mutation.value,
+           constant ? ir::OutputKind::kBufferMutation : ir::OutputKind::kInputMutation,
+           mutation.key,
+           {}});
     }
     PTE_TRY(const auto specs, signature.items_at("output_specs"));
     for (const JsonView& spec : specs) {
@@ -184,7 +194,8 @@ class ProgramReader {
         PTE_TRY(ir::Arg result, reader.argument(arg));
         output.value = result.value();
         if (output.value == nullptr) output.literal = std::move(result);
-        if (output.literal.list() != nullptr) return unsupported("{}: a list as an output", spec.path());
+        if (output.literal.list() != nullptr)
+          return unsupported("{}: a list as an output", spec.path());
       } else if (kind == "buffer_mutation" || kind == "parameter_mutation") {
         PTE_TRY(const std::string_view name, arg.text_at("name"));
         PTE_TRY(output.value, reader.tensor(name));
@@ -232,13 +243,16 @@ class ProgramReader {
 
 Result<std::string> choose_program(const Pt2Archive& archive, const std::string& wanted) {
   const auto& programs = archive.programs();
-  const auto has = [&](const std::string& name) { return std::find(programs.begin(), programs.end(), name) != programs.end(); };
+  const auto has = [&](const std::string& name) {
+    return std::find(programs.begin(), programs.end(), name) != programs.end();
+  };
   if (!wanted.empty() && has(wanted)) return wanted;
   if (wanted.empty() && has("model")) return std::string("model");
   if (wanted.empty() && programs.size() == 1) return programs[0];
   std::string names;
   for (const std::string& name : programs) names += (names.empty() ? "" : ", ") + shown(name, 40);
-  if (wanted.empty()) return invalid_argument("the archive holds several programs, choose one of: {}", names);
+  if (wanted.empty())
+    return invalid_argument("the archive holds several programs, choose one of: {}", names);
   return make_error(Code::kNotFound, "no program '{}'; the archive holds: {}", wanted, names);
 }
 

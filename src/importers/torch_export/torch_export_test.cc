@@ -45,9 +45,10 @@ TEST_P(Goldens, BecomeTheTextBesideThem) {
 }
 
 INSTANTIATE_TEST_SUITE_P(TorchExport, Goldens,
-                         ::testing::Values("linear_relu", "conv_bn_relu", "conv_bn_relu_aten", "dynamic_batch",
-                                           "dynamic_batch_aten", "dynamic_picture", "counter", "counter_aten",
-                                           "writes_views", "branches", "loops", "shared_weights", "list_outputs",
+                         ::testing::Values("linear_relu", "conv_bn_relu", "conv_bn_relu_aten",
+                                           "dynamic_batch", "dynamic_batch_aten", "dynamic_picture",
+                                           "counter", "counter_aten", "writes_views", "branches",
+                                           "loops", "shared_weights", "list_outputs",
                                            "keyword_arguments", "literals", "data_dependent"),
                          [](const auto& test) { return std::string(test.param); });
 
@@ -71,7 +72,7 @@ TEST(TorchExport, WeightsAreViewsOfTheFile) {
   EXPECT_TRUE(in_file("a.weight"));
   EXPECT_TRUE(in_file("conv.weight"));
   EXPECT_EQ(module->constants.at("conv.weight").data.dim_order(), (DimOrder{0, 2, 3, 1}));
-  EXPECT_FALSE(in_file("slice"));  // a slice has gaps, so it is copied
+  EXPECT_FALSE(in_file("slice"));                        // a slice has gaps, so it is copied
   EXPECT_FALSE(module->constants.contains("b.weight"));  // tied to a.weight
 }
 
@@ -88,8 +89,10 @@ TEST(TorchExport, ReportsEveryUnsupportedOperatorAtOnce) {
   ASSERT_FALSE(module);
   EXPECT_EQ(module.error().code, Code::kUnsupported);
   const std::string& message = module.error().message;
-  EXPECT_NE(message.find("unsupported.pt2: 2 operators are not supported\n"), std::string::npos) << message;
-  EXPECT_NE(message.find("\n  aten.fft_rfft.default  2×  make_goldens.py:"), std::string::npos) << message;
+  EXPECT_NE(message.find("unsupported.pt2: 2 operators are not supported\n"), std::string::npos)
+      << message;
+  EXPECT_NE(message.find("\n  aten.fft_rfft.default  2×  make_goldens.py:"), std::string::npos)
+      << message;
   EXPECT_NE(message.find("complex numbers"), std::string::npos);
   EXPECT_NE(message.find("\n  mylib.rotate.default   1×  make_goldens.py:"), std::string::npos);
 }
@@ -103,7 +106,8 @@ TEST(TorchExport, RefusesTrainingMode) {
 
 TEST(TorchExport, NamesOtherFormats) {
   const auto text = as_bytes("\x89PNG\r\n\x1a\n and so on");
-  EXPECT_NE(error_of(MappedFile::from_bytes({text.begin(), text.end()}, "a.pt2")).find("a.pt2: not a .pt2 file"),
+  EXPECT_NE(error_of(MappedFile::from_bytes({text.begin(), text.end()}, "a.pt2"))
+                .find("a.pt2: not a .pt2 file"),
             std::string::npos);
   EXPECT_FALSE(import_pt2(golden("nothing.pt2")));
   EXPECT_NE(error_of(stored_zip({{"a/b", "c"}})).find("models/*.json"), std::string::npos);
@@ -122,7 +126,8 @@ TEST(TorchExport, ChoosesAmongSeveralPrograms) {
 // ---- hand-made programs
 
 // A program of one float32[2,3] input `x` with these nodes and outputs; `%y` etc. are declared.
-std::string program(std::string_view nodes, std::string_view output = R"({"as_tensor": {"name": "y"}})",
+std::string program(std::string_view nodes,
+                    std::string_view output = R"({"as_tensor": {"name": "y"}})",
                     std::string_view extra = "") {
   return fmt::format(R"({{"schema_version": {{"major": 8, "minor": 8}}, {}
     "graph_module": {{"graph": {{"inputs": [{{"as_tensor": {{"name": "x"}}}}], "outputs": [{}], "nodes": [{}],
@@ -134,12 +139,15 @@ std::string program(std::string_view nodes, std::string_view output = R"({"as_te
 }
 
 std::string node(std::string_view target, std::string_view inputs, std::string_view result) {
-  return fmt::format(R"({{"target": "torch.ops.aten.{}", "inputs": [{}], "outputs": [{{"as_tensor": {{"name": "{}"}}}}],
-    "name": "{}"}})", target, inputs, result, result);
+  return fmt::format(
+      R"({{"target": "torch.ops.aten.{}", "inputs": [{}], "outputs": [{{"as_tensor": {{"name": "{}"}}}}],
+    "name": "{}"}})",
+      target, inputs, result, result);
 }
 
 std::string self(std::string_view name) {
-  return fmt::format(R"({{"name": "self", "arg": {{"as_tensor": {{"name": "{}"}}}}, "kind": 1}})", name);
+  return fmt::format(R"({{"name": "self", "arg": {{"as_tensor": {{"name": "{}"}}}}, "kind": 1}})",
+                     name);
 }
 
 std::string arg(std::string_view name, std::string_view value) {
@@ -157,42 +165,52 @@ std::string body_of(std::string_view json) {
 TEST(HandMade, ReadsOldAndSparseProgramsWithDefaults) {
   EXPECT_EQ(body_of(program(node("relu.default", self("x"), "y"))),
             "    %y: float32[2,3] = aten.relu.default(%x)\n    return %y\n");
-  EXPECT_EQ(body_of(program(node("add.Tensor", self("x") + arg("other", R"({"as_float": 2.0})"), "y"))),
-            "    %y: float32[2,3] = aten.add.Scalar(%x, 2.0, 1)\n    return %y\n");
-  EXPECT_EQ(body_of(program(node("clamp.default", self("x") + arg("max", R"({"as_float": "Infinity"})"), "y"))),
+  EXPECT_EQ(
+      body_of(program(node("add.Tensor", self("x") + arg("other", R"({"as_float": 2.0})"), "y"))),
+      "    %y: float32[2,3] = aten.add.Scalar(%x, 2.0, 1)\n    return %y\n");
+  EXPECT_EQ(body_of(program(
+                node("clamp.default", self("x") + arg("max", R"({"as_float": "Infinity"})"), "y"))),
             "    %y: float32[2,3] = aten.clamp.default(%x, none, inf)\n    return %y\n");
 }
 
 TEST(HandMade, InPlaceCallsBecomeValues) {
   // Writing the input itself is a mutation of it, and its later readers see the new value.
-  EXPECT_EQ(body_of(program(node("relu_.default", self("x"), "r") + "," + node("exp.default", self("x"), "y"))),
+  EXPECT_EQ(body_of(program(node("relu_.default", self("x"), "r") + "," +
+                            node("exp.default", self("x"), "y"))),
             "    %r: float32[2,3] = aten.relu.default(%x)\n"
             "    %y: float32[2,3] = aten.exp.default(%r)\n"
             "    return mutate_input %x %r, %y\n");
   // A write through a transposed view reaches the base, and a stale view is made anew.
-  EXPECT_EQ(body_of(program(node("exp.default", self("x"), "e") + "," + node("t.default", self("e"), "t") + "," +
-                            node("relu_.default", self("e"), "r") + "," + node("neg.default", self("t"), "y"))),
-            "    %e: float32[2,3] = aten.exp.default(%x)\n"
-            "    %r: float32[2,3] = aten.relu.default(%e)\n"
-            "    %t_1: float32[3,2] = aten.t.default(%r)\n"
-            "    %y: float32[3,2] = aten.neg.default(%t_1)\n"
-            "    return %y\n");
-  EXPECT_EQ(body_of(program(node("exp.default", self("x"), "e") + "," + node("fill_.Scalar", self("e") + arg("value", R"({"as_int": 3})"), "y"))),
-            "    %e: float32[2,3] = aten.exp.default(%x)\n"
-            "    %fill: float32[2,3] = aten.full.default([2, 3], 3, float32, none, none, none)\n"
-            "    return %fill\n");
+  EXPECT_EQ(
+      body_of(program(
+          node("exp.default", self("x"), "e") + "," + node("t.default", self("e"), "t") + "," +
+          node("relu_.default", self("e"), "r") + "," + node("neg.default", self("t"), "y"))),
+      "    %e: float32[2,3] = aten.exp.default(%x)\n"
+      "    %r: float32[2,3] = aten.relu.default(%e)\n"
+      "    %t_1: float32[3,2] = aten.t.default(%r)\n"
+      "    %y: float32[3,2] = aten.neg.default(%t_1)\n"
+      "    return %y\n");
+  EXPECT_EQ(
+      body_of(program(node("exp.default", self("x"), "e") + "," +
+                      node("fill_.Scalar", self("e") + arg("value", R"({"as_int": 3})"), "y"))),
+      "    %e: float32[2,3] = aten.exp.default(%x)\n"
+      "    %fill: float32[2,3] = aten.full.default([2, 3], 3, float32, none, none, none)\n"
+      "    return %fill\n");
 }
 
 TEST(HandMade, RefusesWritesItCannotFollow) {
   // An expanded tensor has many elements for one place.
-  const std::string expanded = node("exp.default", self("x"), "e") + "," +
-                               node("expand.default", self("e") + arg("size", R"({"as_ints": [4, 2, 3]})"), "b") + "," +
-                               node("relu_.default", self("b"), "y");
-  EXPECT_NE(body_of(program(expanded)).find("node 'y': it writes through a view by aten.expand.default"),
-            std::string::npos)
+  const std::string expanded =
+      node("exp.default", self("x"), "e") + "," +
+      node("expand.default", self("e") + arg("size", R"({"as_ints": [4, 2, 3]})"), "b") + "," +
+      node("relu_.default", self("b"), "y");
+  EXPECT_NE(
+      body_of(program(expanded)).find("node 'y': it writes through a view by aten.expand.default"),
+      std::string::npos)
       << body_of(program(expanded));
   // e's layout is not in the file, so flatten may or may not share its memory.
-  const std::string maybe = node("exp.default", self("x"), "e") + "," + node("flatten.using_ints", self("e"), "f") + "," +
+  const std::string maybe = node("exp.default", self("x"), "e") + "," +
+                            node("flatten.using_ints", self("e"), "f") + "," +
                             node("relu_.default", self("f"), "y");
   EXPECT_NE(body_of(program(maybe)).find("may share its memory"), std::string::npos);
 }
@@ -206,14 +224,22 @@ TEST(HandMade, ErrorsSayWhere) {
   fails("", "not valid JSON");
   fails("[]", "expected an object, found array");
   fails(std::string(1000, '['), "nested deeper than 256 levels");
-  fails(program(node("relu.default", self("z"), "y")), "node 'y': graph_module.graph.nodes[0].inputs[0].arg: 'z' is not defined");
+  fails(program(node("relu.default", self("z"), "y")),
+        "node 'y': graph_module.graph.nodes[0].inputs[0].arg: 'z' is not defined");
   fails(program(node("relu.default", "", "y")), "lacks its argument 'self'");
-  fails(program(node("relu.default", self("x") + arg("slope", R"({"as_int": 1})"), "y")), "has no argument 'slope'");
-  fails(program(node("relu.default", R"({"name": "self", "arg": {"as_int": 1}})", "y")), "argument 'self' must be a tensor");
-  fails(program(node("softmax.int", self("x") + arg("dim", R"({"as_int": 7})"), "y")), "dimension 7 is out of range");
-  fails(program(node("relu.default", self("x"), "y"), R"({"as_tensor": {"name": "w"}})"), "'w' is not defined");
-  fails(program(node("relu.default", R"({"name": "self", "arg": {"as_complex": {"real": 0, "imag": 1}}})", "y")), "complex");
-  fails(program(node("relu.default", R"({"name": "self", "arg": 3})", "y")), "nodes[0].inputs[0].arg: expected an object, found number");
+  fails(program(node("relu.default", self("x") + arg("slope", R"({"as_int": 1})"), "y")),
+        "has no argument 'slope'");
+  fails(program(node("relu.default", R"({"name": "self", "arg": {"as_int": 1}})", "y")),
+        "argument 'self' must be a tensor");
+  fails(program(node("softmax.int", self("x") + arg("dim", R"({"as_int": 7})"), "y")),
+        "dimension 7 is out of range");
+  fails(program(node("relu.default", self("x"), "y"), R"({"as_tensor": {"name": "w"}})"),
+        "'w' is not defined");
+  fails(program(node("relu.default",
+                     R"({"name": "self", "arg": {"as_complex": {"real": 0, "imag": 1}}})", "y")),
+        "complex");
+  fails(program(node("relu.default", R"({"name": "self", "arg": 3})", "y")),
+        "nodes[0].inputs[0].arg: expected an object, found number");
   fails(program("", R"({"as_tensors": []})"), "a list as an output");
   std::string major = program(node("relu.default", self("x"), "y"));
   major.replace(major.find("\"major\": 8"), 10, "\"major\": 9");
@@ -227,7 +253,9 @@ TEST(HandMade, ContradictionsAreErrors) {
   const auto module = import_pt2(program_zip(json));
   ASSERT_FALSE(module);
   EXPECT_EQ(module.error().code, Code::kMismatch);
-  EXPECT_NE(module.error().message.find("'y' is float16[2,3], from the operands it is float32[2,3]"), std::string::npos)
+  EXPECT_NE(
+      module.error().message.find("'y' is float16[2,3], from the operands it is float32[2,3]"),
+      std::string::npos)
       << module.error().message;
 }
 
@@ -254,7 +282,8 @@ TEST(Expressions, ReadBothNotations) {
   EXPECT_EQ(read("-7"), "-7");
   EXPECT_EQ(read("torch.sym_max(s0, 3)").find("error"), 0U);
   EXPECT_EQ(read("Where(1, 2)").find("error"), 0U);
-  EXPECT_EQ(read("Symbol('s0"), "error: size expression 'Symbol('s0': expected a closing quote at column 11");
+  EXPECT_EQ(read("Symbol('s0"),
+            "error: size expression 'Symbol('s0': expected a closing quote at column 11");
   EXPECT_EQ(read("").find("error"), 0U);
   EXPECT_EQ(read(std::string(200, '(')).find("error"), 0U);
   EXPECT_EQ(read(std::string(10000, '1')).find("error"), 0U);
@@ -264,8 +293,9 @@ TEST(Expressions, ReadBothNotations) {
 }
 
 TEST(Locations, AreTheInnermostFrameOfTheUser) {
-  EXPECT_EQ(location_of("  File \"/home/me/model.py\", line 41, in forward\n    x\n"
-                        "  File \"/usr/lib/site-packages/torch/nn/modules/conv.py\", line 5, in forward\n"),
+  EXPECT_EQ(location_of(
+                "  File \"/home/me/model.py\", line 41, in forward\n    x\n"
+                "  File \"/usr/lib/site-packages/torch/nn/modules/conv.py\", line 5, in forward\n"),
             "model.py:41");
   EXPECT_EQ(location_of("File \"<eval_with_key>.3\", line 5, in forward"), "");
   EXPECT_EQ(location_of("File \"a.py\", line"), "");
@@ -276,20 +306,23 @@ TEST(Locations, AreTheInnermostFrameOfTheUser) {
 
 std::vector<std::byte> bytes_of(std::string_view name) {
   const auto file = MappedFile::open(golden(name));
-  return file ? std::vector<std::byte>(file->bytes().begin(), file->bytes().end()) : std::vector<std::byte>();
+  return file ? std::vector<std::byte>(file->bytes().begin(), file->bytes().end())
+              : std::vector<std::byte>();
 }
 
 TEST(Damage, TruncatedFilesAreErrors) {
   const auto whole = bytes_of("conv_bn_relu.pt2");
   ASSERT_FALSE(whole.empty());
   for (size_t size = 0; size < whole.size(); size += 61) {
-    EXPECT_FALSE(import_pt2(MappedFile::from_bytes({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)})));
+    EXPECT_FALSE(import_pt2(MappedFile::from_bytes(
+        {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)})));
   }
 }
 
 // Anything may come out of a damaged file but a crash or a module that does not verify.
 TEST(Damage, ChangedBytesNeverCrash) {
-  for (const char* name : {"linear_relu.pt2", "writes_views.pt2", "branches.pt2", "dynamic_batch.pt2"}) {
+  for (const char* name :
+       {"linear_relu.pt2", "writes_views.pt2", "branches.pt2", "dynamic_batch.pt2"}) {
     const auto whole = bytes_of(name);
     ASSERT_FALSE(whole.empty());
     size_t accepted = 0;

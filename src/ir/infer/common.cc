@@ -56,7 +56,8 @@ std::optional<DType> dtype_arg(const InferContext& c, size_t arg) {
 Result<size_t> dim_value(const InferContext& c, size_t arg, int64_t dim, size_t rank) {
   const auto count = static_cast<int64_t>(std::max<size_t>(rank, 1));
   if (dim < -count || dim >= count) {
-    return bad_arg(c, arg, fmt::format("dimension {} is out of range for a tensor of rank {}", dim, rank));
+    return bad_arg(c, arg,
+                   fmt::format("dimension {} is out of range for a tensor of rank {}", dim, rank));
   }
   return static_cast<size_t>(dim < 0 ? dim + count : dim);
 }
@@ -120,15 +121,17 @@ Result<SymSizes> broadcast(const InferContext& c, const SymSizes& a, const SymSi
     }
     // A number above 1 against an expression: whether that is 1 or the number, the result is the
     // number.
-    if (size.is_constant() && !other.is_constant() && (may_be(c, other, 1) || may_be(c, other, *size.constant()))) {
+    if (size.is_constant() && !other.is_constant() &&
+        (may_be(c, other, 1) || may_be(c, other, *size.constant()))) {
       continue;
     }
-    if (other.is_constant() && !size.is_constant() && (may_be(c, size, 1) || may_be(c, size, *other.constant()))) {
+    if (other.is_constant() && !size.is_constant() &&
+        (may_be(c, size, 1) || may_be(c, size, *other.constant()))) {
       size = other;
       continue;
     }
-    return c.invalid(fmt::format("sizes [{}] and [{}] do not broadcast at dimension {}", to_string(a), to_string(b),
-                                 skip + i));
+    return c.invalid(fmt::format("sizes [{}] and [{}] do not broadcast at dimension {}",
+                                 to_string(a), to_string(b), skip + i));
   }
   return result;
 }
@@ -136,13 +139,15 @@ Result<SymSizes> broadcast(const InferContext& c, const SymSizes& a, const SymSi
 Status check_expands(const InferContext& c, size_t arg, const SymSizes& from, const SymSizes& to) {
   const auto both = broadcast(c, from, to);
   if (both && *both == to) return {};
-  return bad_arg(c, arg, fmt::format("[{}] does not broadcast to [{}]", to_string(from), to_string(to)));
+  return bad_arg(c, arg,
+                 fmt::format("[{}] does not broadcast to [{}]", to_string(from), to_string(to)));
 }
 
 Result<SymInt> element_product(const InferContext& c, const SymSizes& sizes) {
   if (const auto numbers = to_static(sizes)) {
     const auto count = element_count(*numbers);
-    if (!count) return c.invalid(fmt::format("a tensor of sizes [{}] is too large", to_string(sizes)));
+    if (!count)
+      return c.invalid(fmt::format("a tensor of sizes [{}] is too large", to_string(sizes)));
     return SymInt(*count);
   }
   return product(sizes);
@@ -205,7 +210,8 @@ std::optional<DType> promoted(std::optional<DType> a, std::optional<DType> b, bo
 }
 
 // `higher` decides unless `lower` is of a kind further right.
-std::optional<DType> combined(std::optional<DType> higher, std::optional<DType> lower, bool& failed) {
+std::optional<DType> combined(std::optional<DType> higher, std::optional<DType> lower,
+                              bool& failed) {
   if (!higher || !lower) return higher ? higher : lower;
   if (category(*lower) <= category(*higher)) return higher;
   return promoted(higher, lower, failed);
@@ -258,7 +264,9 @@ Result<DimOrder> order_for(const InferContext& c, size_t arg, const TensorType& 
   if (*format == MemoryFormat::kContiguous) return contiguous_dim_order(tensor.rank());
   const size_t rank = *format == MemoryFormat::kChannelsLast ? 4 : 5;
   if (tensor.rank() != rank) {
-    return bad_arg(c, arg, fmt::format("needs a tensor of rank {}, this one has rank {}", rank, tensor.rank()));
+    return bad_arg(
+        c, arg,
+        fmt::format("needs a tensor of rank {}, this one has rank {}", rank, tensor.rank()));
   }
   return channels_last_dim_order(rank);
 }

@@ -7,18 +7,21 @@ namespace {
 Result<std::vector<Type>> output_types(const InferContext& c, size_t arg) {
   std::vector<Type> types;
   for (const Output& output : (*c.args[arg].graph())->outputs()) {
-    if (output.kind != OutputKind::kUser) return bad_arg(c, arg, "a subgraph must not write its inputs");
+    if (output.kind != OutputKind::kUser)
+      return bad_arg(c, arg, "a subgraph must not write its inputs");
     if (output.value == nullptr) return bad_arg(c, arg, "a subgraph must return values");
     types.push_back(output.value->type());
   }
   return types;
 }
 
-Status check_inputs(const InferContext& c, size_t arg, const std::vector<const Value*>& operands, size_t sliced = 0) {
+Status check_inputs(const InferContext& c, size_t arg, const std::vector<const Value*>& operands,
+                    size_t sliced = 0) {
   const Graph& graph = **c.args[arg].graph();
   if (graph.inputs().size() != operands.size()) {
-    return bad_arg(c, arg, fmt::format("graph '{}' takes {} inputs, {} are given", graph.name(),
-                                       graph.inputs().size(), operands.size()));
+    return bad_arg(c, arg,
+                   fmt::format("graph '{}' takes {} inputs, {} are given", graph.name(),
+                               graph.inputs().size(), operands.size()));
   }
   for (size_t i = 0; i < operands.size(); ++i) {
     const Type& wanted = graph.inputs()[i]->type();
@@ -29,8 +32,9 @@ Status check_inputs(const InferContext& c, size_t arg, const std::vector<const V
       fits = given.dtype == inner.dtype && given.rank() == inner.rank() + (i < sliced ? 1 : 0);
     }
     if (!fits) {
-      return bad_arg(c, arg, fmt::format("input {} of graph '{}' is {}, it is given {}", i, graph.name(),
-                                         to_string(wanted), to_string(operands[i]->type())));
+      return bad_arg(c, arg,
+                     fmt::format("input {} of graph '{}' is {}, it is given {}", i, graph.name(),
+                                 to_string(wanted), to_string(operands[i]->type())));
     }
   }
   return {};
@@ -55,12 +59,14 @@ InferResult cond(const InferContext& c) {
   PTE_TRY(std::vector<Type> types, output_types(c, 1));
   PTE_TRY(const std::vector<Type> others, output_types(c, 2));
   if (types.size() != others.size()) {
-    return bad_arg(c, 2, fmt::format("returns {} values, the other branch {}", others.size(), types.size()));
+    return bad_arg(
+        c, 2, fmt::format("returns {} values, the other branch {}", others.size(), types.size()));
   }
   for (size_t i = 0; i < types.size(); ++i) {
     if (!alike(types[i], others[i])) {
-      return bad_arg(c, 2, fmt::format("output {} is {}, in the other branch it is {}", i, to_string(others[i]),
-                                       to_string(types[i])));
+      return bad_arg(c, 2,
+                     fmt::format("output {} is {}, in the other branch it is {}", i,
+                                 to_string(others[i]), to_string(types[i])));
     }
   }
   return types;
@@ -79,8 +85,9 @@ InferResult while_loop(const InferContext& c) {
   }
   for (size_t i = 0; i < carried; ++i) {
     if (!alike(types[i], operands[i]->type())) {
-      return bad_arg(c, 1, fmt::format("carried value {} is {}, the graph returns {}", i,
-                                       to_string(operands[i]->type()), to_string(types[i])));
+      return bad_arg(c, 1,
+                     fmt::format("carried value {} is {}, the graph returns {}", i,
+                                 to_string(operands[i]->type()), to_string(types[i])));
     }
   }
   return types;
@@ -91,11 +98,13 @@ Result<SymInt> trip_count(const InferContext& c, size_t arg) {
   const ArgList& items = *c.args[arg].list();
   if (items.empty()) return bad_arg(c, arg, "expected at least one tensor");
   const Value* first = items[0].value();
-  if (!first->is_tensor() || first->tensor().rank() == 0) return bad_arg(c, arg, "expected rank 1 or more");
+  if (!first->is_tensor() || first->tensor().rank() == 0)
+    return bad_arg(c, arg, "expected rank 1 or more");
   return first->tensor().sizes[0];
 }
 
-Status stack_outputs(const InferContext& c, size_t arg, const SymInt& count, std::vector<Type>& types, size_t first) {
+Status stack_outputs(const InferContext& c, size_t arg, const SymInt& count,
+                     std::vector<Type>& types, size_t first) {
   for (size_t i = first; i < types.size(); ++i) {
     const auto* tensor = std::get_if<TensorType>(&types[i]);
     if (tensor == nullptr) return bad_arg(c, arg, "a loop body must return tensors");
@@ -124,8 +133,9 @@ InferResult scan(const InferContext& c) {
   const Graph& graph = **c.args[0].graph();
   const size_t total = carried + c.args[2].list()->size() + c.args[3].list()->size();
   if (graph.inputs().size() != total) {
-    return bad_arg(c, 0, fmt::format("graph '{}' takes {} inputs, {} are given", graph.name(), graph.inputs().size(),
-                                     total));
+    return bad_arg(c, 0,
+                   fmt::format("graph '{}' takes {} inputs, {} are given", graph.name(),
+                               graph.inputs().size(), total));
   }
   PTE_TRY(std::vector<Type> types, output_types(c, 0));
   if (types.size() < carried) {

@@ -5,9 +5,9 @@ namespace pte::ir {
 namespace {
 
 struct Convolution {
-  size_t spatial = 2;       // spatial dimensions
+  size_t spatial = 2;  // spatial dimensions
   bool transposed = false;
-  bool unbatched = false;   // the input may lack the batch dimension
+  bool unbatched = false;  // the input may lack the batch dimension
   SymSizes stride, padding, dilation, output_padding;
   SymInt groups = 1;
 };
@@ -16,7 +16,9 @@ Status check_bias(const InferContext& c, const SymInt& channels) {
   const TensorType* bias = optional_tensor(c, 2);
   if (bias == nullptr) return {};
   if (bias->rank() != 1 || !unify(c, bias->sizes[0], channels)) {
-    return bad_arg(c, 2, fmt::format("expected sizes [{}], got [{}]", channels.to_string(), to_string(bias->sizes)));
+    return bad_arg(
+        c, 2,
+        fmt::format("expected sizes [{}], got [{}]", channels.to_string(), to_string(bias->sizes)));
   }
   return {};
 }
@@ -26,24 +28,28 @@ Status check_dtypes(const InferContext& c) {
   for (const size_t arg : {size_t{1}, size_t{2}}) {
     const TensorType* tensor = optional_tensor(c, arg);
     if (tensor != nullptr && tensor->dtype != dtype) {
-      return bad_arg(c, arg, fmt::format("is {}, the input is {}", dtype_name(tensor->dtype), dtype_name(dtype)));
+      return bad_arg(
+          c, arg,
+          fmt::format("is {}, the input is {}", dtype_name(tensor->dtype), dtype_name(dtype)));
     }
   }
   return {};
 }
 
-Result<SymInt> spatial_size(const InferContext& c, const Convolution& conv, size_t i, const SymInt& in,
-                            const SymInt& kernel) {
+Result<SymInt> spatial_size(const InferContext& c, const Convolution& conv, size_t i,
+                            const SymInt& in, const SymInt& kernel) {
   const SymInt extent = conv.dilation[i] * (kernel - 1) + 1;  // what a kernel covers
   SymInt size;
   if (conv.transposed) {
-    size = (in - 1) * conv.stride[i] - SymInt(2) * conv.padding[i] + extent + conv.output_padding[i];
+    size =
+        (in - 1) * conv.stride[i] - SymInt(2) * conv.padding[i] + extent + conv.output_padding[i];
   } else {
     size = SymInt::floordiv(in + SymInt(2) * conv.padding[i] - extent, conv.stride[i]) + 1;
   }
   if (size.is_constant() && *size.constant() <= 0) {
-    return bad_arg(c, 0, fmt::format("size {} is too small for a kernel of {} with padding {}", in.to_string(),
-                                     extent.to_string(), conv.padding[i].to_string()));
+    return bad_arg(c, 0,
+                   fmt::format("size {} is too small for a kernel of {} with padding {}",
+                               in.to_string(), extent.to_string(), conv.padding[i].to_string()));
   }
   return size;
 }
@@ -62,27 +68,33 @@ InferResult infer_conv(const InferContext& c, const Convolution& conv) {
   const TensorType& weight = c.tensor(1);
   const size_t spatial = conv.spatial;
   if (weight.rank() != spatial + 2) {
-    return bad_arg(c, 1, fmt::format("expected rank {}, got [{}]", spatial + 2, to_string(weight.sizes)));
+    return bad_arg(c, 1,
+                   fmt::format("expected rank {}, got [{}]", spatial + 2, to_string(weight.sizes)));
   }
   const bool batched = input.rank() == spatial + 2;
   if (!batched && !(conv.unbatched && input.rank() == spatial + 1)) {
-    return bad_arg(c, 0, fmt::format("expected rank {}, got [{}]", spatial + 2, to_string(input.sizes)));
+    return bad_arg(c, 0,
+                   fmt::format("expected rank {}, got [{}]", spatial + 2, to_string(input.sizes)));
   }
   PTE_CHECK(check_dtypes(c));
   const SymInt& channels = input.sizes[batched ? 1 : 0];
   if (conv.groups.is_constant() && *conv.groups.constant() <= 0) {
-    return c.invalid(fmt::format("argument 'groups': {} must be positive", *conv.groups.constant()));
+    return c.invalid(
+        fmt::format("argument 'groups': {} must be positive", *conv.groups.constant()));
   }
   const SymInt fan = SymInt(weight.sizes[1]) * conv.groups;
   const SymInt& expected = conv.transposed ? weight.sizes[0] : fan;
   if (!unify(c, channels, expected)) {
-    return bad_arg(c, 1, fmt::format("[{}] in {} groups takes {} channels, the input has {}", to_string(weight.sizes),
-                                     conv.groups.to_string(), expected.to_string(), channels.to_string()));
+    return bad_arg(c, 1,
+                   fmt::format("[{}] in {} groups takes {} channels, the input has {}",
+                               to_string(weight.sizes), conv.groups.to_string(),
+                               expected.to_string(), channels.to_string()));
   }
   const SymInt rest = SymInt::mod(weight.sizes[0], conv.groups);
   if (rest.is_constant() && !rest.is_constant(0)) {
-    return bad_arg(c, 1, fmt::format("{} channels are not divisible into {} groups", weight.sizes[0].to_string(),
-                                     conv.groups.to_string()));
+    return bad_arg(c, 1,
+                   fmt::format("{} channels are not divisible into {} groups",
+                               weight.sizes[0].to_string(), conv.groups.to_string()));
   }
   const SymInt out_channels = conv.transposed ? fan : weight.sizes[0];
   PTE_CHECK(check_bias(c, out_channels));
@@ -98,7 +110,8 @@ InferResult infer_conv(const InferContext& c, const Convolution& conv) {
 }
 
 // Reads stride, padding and dilation from the given places.
-Status read_lists(const InferContext& c, Convolution& conv, size_t stride, int padding, size_t dilation) {
+Status read_lists(const InferContext& c, Convolution& conv, size_t stride, int padding,
+                  size_t dilation) {
   PTE_TRY(conv.stride, size_list(c, stride, conv.spatial));
   PTE_CHECK(check_positive(c, stride, conv.stride, 1));
   PTE_TRY(conv.dilation, size_list(c, dilation, conv.spatial));
@@ -119,7 +132,9 @@ Result<SymInt> groups_arg(const InferContext& c, size_t arg) {
 InferResult convolution(const InferContext& c) {
   Convolution conv;
   const size_t rank = c.tensor(1).rank();
-  if (rank < 3) return bad_arg(c, 1, fmt::format("expected rank 3 to 5, got [{}]", to_string(c.tensor(1).sizes)));
+  if (rank < 3)
+    return bad_arg(c, 1,
+                   fmt::format("expected rank 3 to 5, got [{}]", to_string(c.tensor(1).sizes)));
   conv.spatial = rank - 2;
   conv.transposed = bool_arg(c, 6);
   PTE_CHECK(read_lists(c, conv, 3, 4, 5));
@@ -159,7 +174,8 @@ InferResult conv_padding(const InferContext& c) {
   // come from a symmetric padding.
   const TensorType& weight = c.tensor(1);
   if (weight.rank() != Spatial + 2) {
-    return bad_arg(c, 1, fmt::format("expected rank {}, got [{}]", Spatial + 2, to_string(weight.sizes)));
+    return bad_arg(c, 1,
+                   fmt::format("expected rank {}, got [{}]", Spatial + 2, to_string(weight.sizes)));
   }
   for (size_t i = 0; i < Spatial; ++i) {
     conv.dilation[i] = 1;

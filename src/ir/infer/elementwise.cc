@@ -13,7 +13,8 @@ InferResult like_self(const InferContext& c, DType dtype) {
 InferResult same(const InferContext& c) { return like_self(c, c.tensor(0).dtype); }
 
 InferResult same_not_bool(const InferContext& c) {
-  if (c.tensor(0).dtype == DType::kBool) return bad_arg(c, 0, "bool is not supported; use logical_not");
+  if (c.tensor(0).dtype == DType::kBool)
+    return bad_arg(c, 0, "bool is not supported; use logical_not");
   return same(c);
 }
 
@@ -72,7 +73,8 @@ InferResult scalar_with_alpha(const InferContext& c) {
 
 // The first operand that is as large as the result says how the result lies; failing that, the
 // first one of its rank.
-DimOrder elementwise_order(std::initializer_list<const TensorType*> operands, const SymSizes& sizes) {
+DimOrder elementwise_order(std::initializer_list<const TensorType*> operands,
+                           const SymSizes& sizes) {
   for (const TensorType* operand : operands) {
     if (operand->sizes == sizes) return operand->dim_order;
   }
@@ -140,13 +142,18 @@ InferResult prelu(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   const TensorType& weight = c.tensor(1);
   if (weight.dtype != self.dtype) {
-    return bad_arg(c, 1, fmt::format("is {}, the input is {}", dtype_name(weight.dtype), dtype_name(self.dtype)));
+    return bad_arg(
+        c, 1,
+        fmt::format("is {}, the input is {}", dtype_name(weight.dtype), dtype_name(self.dtype)));
   }
-  if (weight.rank() > 1) return bad_arg(c, 1, fmt::format("must have rank 0 or 1, it has {}", weight.rank()));
+  if (weight.rank() > 1)
+    return bad_arg(c, 1, fmt::format("must have rank 0 or 1, it has {}", weight.rank()));
   if (weight.rank() == 1 && !weight.sizes[0].is_constant(1)) {
     const SymInt channels = self.rank() >= 2 ? self.sizes[1] : SymInt(1);
     if (!unify(c, channels, weight.sizes[0])) {
-      return bad_arg(c, 1, fmt::format("{} slopes for {} channels", weight.sizes[0].to_string(), channels.to_string()));
+      return bad_arg(c, 1,
+                     fmt::format("{} slopes for {} channels", weight.sizes[0].to_string(),
+                                 channels.to_string()));
     }
   }
   return same(c);
@@ -176,7 +183,8 @@ InferResult convert_order(const InferContext& c) {
   if (!c.args[arg].is_none()) {
     PTE_TRY(const std::vector<int64_t> dims, int_list(c, arg));
     DimOrder order;
-    for (const int64_t dim : dims) order.push_back(dim < 0 || dim > 255 ? uint8_t{255} : static_cast<uint8_t>(dim));
+    for (const int64_t dim : dims)
+      order.push_back(dim < 0 || dim > 255 ? uint8_t{255} : static_cast<uint8_t>(dim));
     if (order.size() != type.rank() || !is_permutation(order)) {
       return bad_arg(c, arg, fmt::format("is not an order of {} dimensions", type.rank()));
     }

@@ -48,7 +48,8 @@ InferResult arange(const InferContext& c) {
     SymInt count = length;
     if (length.is_constant() && by->is_constant()) {
       // Quotient towards the end, without a sum that could overflow.
-      const bool backwards = *length.constant() != 0 && (*length.constant() < 0) != (*by->constant() < 0);
+      const bool backwards =
+          *length.constant() != 0 && (*length.constant() < 0) != (*by->constant() < 0);
       if (backwards) return bad_arg(c, 1, "lies on the other side of start than step goes");
       count = SymInt(0) - SymInt::floordiv(SymInt(0) - length, *by);
       if (*count.constant() < 0) return bad_arg(c, 1, "the range is too long");
@@ -59,7 +60,8 @@ InferResult arange(const InferContext& c) {
     return one(contiguous_type(dtype, {count}));
   }
   const auto from = start.number(), to = end.number(), stride = step.number();
-  if (!from || !to || !stride) return unsupported("{}: bounds that are computed floats", c.op.full_name());
+  if (!from || !to || !stride)
+    return unsupported("{}: bounds that are computed floats", c.op.full_name());
   if (*stride == 0 || !std::isfinite(*stride)) return bad_arg(c, 2, "must be finite and not 0");
   const double count = std::ceil((*to - *from) / *stride);
   if (!(count >= 0)) return bad_arg(c, 1, "lies on the other side of start than step goes");
@@ -105,9 +107,12 @@ InferResult binary_in_place(const InferContext& c) {
   promotion.add(c.tensor(1));
   PTE_TRY(DType dtype, promotion.result(c));
   if (c.op.op == Op::aten_div__Tensor) dtype = to_floating(dtype);
-  const auto kind = [](DType t) { return is_complex(t) ? 3 : is_floating(t) ? 2 : t == DType::kBool ? 0 : 1; };
+  const auto kind = [](DType t) {
+    return is_complex(t) ? 3 : is_floating(t) ? 2 : t == DType::kBool ? 0 : 1;
+  };
   if (kind(dtype) > kind(own)) {
-    return bad_arg(c, 0, fmt::format("{} cannot hold a result of {}", dtype_name(own), dtype_name(dtype)));
+    return bad_arg(
+        c, 0, fmt::format("{} cannot hold a result of {}", dtype_name(own), dtype_name(dtype)));
   }
   return one(c.tensor(0));
 }

@@ -13,14 +13,17 @@ Status check_rank(const InferContext& c, size_t arg, size_t rank) {
 Status check_dtype(const InferContext& c, size_t arg, DType dtype) {
   const TensorType* tensor = optional_tensor(c, arg);
   if (tensor == nullptr || tensor->dtype == dtype) return {};
-  return bad_arg(c, arg, fmt::format("is {}, expected {}", dtype_name(tensor->dtype), dtype_name(dtype)));
+  return bad_arg(c, arg,
+                 fmt::format("is {}, expected {}", dtype_name(tensor->dtype), dtype_name(dtype)));
 }
 
-Status check_inner(const InferContext& c, size_t a_arg, size_t b_arg, const SymInt& a, const SymInt& b) {
+Status check_inner(const InferContext& c, size_t a_arg, size_t b_arg, const SymInt& a,
+                   const SymInt& b) {
   if (unify(c, a, b)) return {};
-  return bad_arg(c, b_arg, fmt::format("[{}] does not fit [{}] of '{}': {} against {}",
-                                       to_string(c.tensor(b_arg).sizes), to_string(c.tensor(a_arg).sizes),
-                                       arg_name(c, a_arg), b.to_string(), a.to_string()));
+  return bad_arg(c, b_arg,
+                 fmt::format("[{}] does not fit [{}] of '{}': {} against {}",
+                             to_string(c.tensor(b_arg).sizes), to_string(c.tensor(a_arg).sizes),
+                             arg_name(c, a_arg), b.to_string(), a.to_string()));
 }
 
 InferResult linear(const InferContext& c) {
@@ -74,7 +77,9 @@ InferResult bmm(const InferContext& c) {
   PTE_CHECK(check_inner(c, 0, 1, a.sizes[2], b.sizes[1]));
   const auto batch = unify(c, a.sizes[0], b.sizes[0]);
   if (!batch) {
-    return bad_arg(c, 1, fmt::format("batch {} differs from {}", b.sizes[0].to_string(), a.sizes[0].to_string()));
+    return bad_arg(
+        c, 1,
+        fmt::format("batch {} differs from {}", b.sizes[0].to_string(), a.sizes[0].to_string()));
   }
   return one(contiguous_type(a.dtype, {*batch, a.sizes[1], b.sizes[2]}));
 }
@@ -85,7 +90,8 @@ InferResult matmul(const InferContext& c) {
   if (a.rank() == 0) return bad_arg(c, 0, "expected rank 1 or more");
   if (b.rank() == 0) return bad_arg(c, 1, "expected rank 1 or more");
   PTE_CHECK(check_dtype(c, 1, a.dtype));
-  PTE_CHECK(check_inner(c, 0, 1, a.sizes.back(), b.rank() == 1 ? b.sizes[0] : b.sizes[b.rank() - 2]));
+  PTE_CHECK(
+      check_inner(c, 0, 1, a.sizes.back(), b.rank() == 1 ? b.sizes[0] : b.sizes[b.rank() - 2]));
   // A vector takes part as a matrix whose extra dimension is dropped again.
   const auto batch_of = [](const TensorType& t) {
     return t.rank() <= 2 ? SymSizes{} : SymSizes(t.sizes.begin(), t.sizes.end() - 2);

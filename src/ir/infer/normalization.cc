@@ -6,12 +6,15 @@ namespace {
 
 Status check_channels(const InferContext& c, std::initializer_list<size_t> args) {
   const TensorType& input = c.tensor(0);
-  if (input.rank() < 2) return bad_arg(c, 0, fmt::format("expected rank 2 or more, got [{}]", to_string(input.sizes)));
+  if (input.rank() < 2)
+    return bad_arg(c, 0, fmt::format("expected rank 2 or more, got [{}]", to_string(input.sizes)));
   for (const size_t arg : args) {
     const TensorType* tensor = optional_tensor(c, arg);
     if (tensor == nullptr) continue;
     if (tensor->rank() != 1 || !unify(c, tensor->sizes[0], input.sizes[1])) {
-      return bad_arg(c, arg, fmt::format("[{}] for {} channels", to_string(tensor->sizes), input.sizes[1].to_string()));
+      return bad_arg(c, arg,
+                     fmt::format("[{}] for {} channels", to_string(tensor->sizes),
+                                 input.sizes[1].to_string()));
     }
   }
   return {};
@@ -41,12 +44,15 @@ Result<size_t> leading_dims(const InferContext& c) {
   const TensorType& input = c.tensor(0);
   PTE_TRY(const SymSizes shape, size_list(c, 1));
   if (shape.empty() || shape.size() > input.rank()) {
-    return bad_arg(c, 1, fmt::format("{} dimensions for an input [{}]", shape.size(), to_string(input.sizes)));
+    return bad_arg(
+        c, 1, fmt::format("{} dimensions for an input [{}]", shape.size(), to_string(input.sizes)));
   }
   const size_t lead = input.rank() - shape.size();
   for (size_t i = 0; i < shape.size(); ++i) {
     if (!unify(c, shape[i], input.sizes[lead + i])) {
-      return bad_arg(c, 1, fmt::format("[{}] does not end an input [{}]", to_string(shape), to_string(input.sizes)));
+      return bad_arg(
+          c, 1,
+          fmt::format("[{}] does not end an input [{}]", to_string(shape), to_string(input.sizes)));
     }
   }
   for (const size_t arg : {size_t{2}, size_t{3}}) {
@@ -55,7 +61,9 @@ Result<size_t> leading_dims(const InferContext& c) {
     for (size_t i = 0; tensor != nullptr && fits && i < shape.size(); ++i) {
       fits = unify(c, tensor->sizes[i], shape[i]).has_value();
     }
-    if (!fits) return bad_arg(c, arg, fmt::format("[{}], expected [{}]", to_string(tensor->sizes), to_string(shape)));
+    if (!fits)
+      return bad_arg(
+          c, arg, fmt::format("[{}], expected [{}]", to_string(tensor->sizes), to_string(shape)));
   }
   return lead;
 }

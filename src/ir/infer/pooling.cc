@@ -16,9 +16,11 @@ Result<SymInt> pooled_size(const InferContext& c, const Window& w, size_t i, con
   const SymInt& stride = w.stride[i];
   const SymInt& pad = w.padding[i];
   SymInt room = in + SymInt(2) * pad - extent;
-  if (room.is_constant() && *room.constant() < 0 && !(w.ceil_mode && at_least(c, room + stride - 1, 0))) {
-    return bad_arg(c, 0, fmt::format("size {} is too small for a kernel of {} with padding {}", in.to_string(),
-                                     extent.to_string(), pad.to_string()));
+  if (room.is_constant() && *room.constant() < 0 &&
+      !(w.ceil_mode && at_least(c, room + stride - 1, 0))) {
+    return bad_arg(c, 0,
+                   fmt::format("size {} is too small for a kernel of {} with padding {}",
+                               in.to_string(), extent.to_string(), pad.to_string()));
   }
   if (!w.ceil_mode) return SymInt::floordiv(room, stride) + 1;
   const SymInt size = SymInt::floordiv(room + stride - 1, stride) + 1;
@@ -46,12 +48,15 @@ Result<Window> read_window(const InferContext& c, size_t spatial, bool dilated) 
     const auto kernel = w.kernel[i].constant();
     const auto padding = w.padding[i].constant();
     if (!kernel || *kernel < 1) return bad_arg(c, 1, "must be positive");
-    if (!w.stride[i].is_constant() || *w.stride[i].constant() < 1) return bad_arg(c, 2, "must be positive");
-    if (!w.dilation[i].is_constant() || *w.dilation[i].constant() < 1) return bad_arg(c, 4, "must be positive");
+    if (!w.stride[i].is_constant() || *w.stride[i].constant() < 1)
+      return bad_arg(c, 2, "must be positive");
+    if (!w.dilation[i].is_constant() || *w.dilation[i].constant() < 1)
+      return bad_arg(c, 4, "must be positive");
     const SymInt extent = w.dilation[i] * (w.kernel[i] - 1) + 1;  // SymInt arithmetic cannot trap
     if (!padding || *padding < 0 || *padding > *extent.constant() / 2) {
-      return bad_arg(c, 3, fmt::format("{} must be between 0 and half the kernel size {}", w.padding[i].to_string(),
-                                       *kernel));
+      return bad_arg(c, 3,
+                     fmt::format("{} must be between 0 and half the kernel size {}",
+                                 w.padding[i].to_string(), *kernel));
     }
   }
   return w;
@@ -60,14 +65,16 @@ Result<Window> read_window(const InferContext& c, size_t spatial, bool dilated) 
 Status check_rank(const InferContext& c, size_t spatial) {
   const size_t rank = c.tensor(0).rank();
   if (rank == spatial + 1 || rank == spatial + 2) return {};
-  return bad_arg(c, 0, fmt::format("expected rank {} or {}, got [{}]", spatial + 1, spatial + 2,
-                                   to_string(c.tensor(0).sizes)));
+  return bad_arg(c, 0,
+                 fmt::format("expected rank {} or {}, got [{}]", spatial + 1, spatial + 2,
+                             to_string(c.tensor(0).sizes)));
 }
 
 // The input's type with other sizes in its last dimensions.
 TensorType with_spatial(const TensorType& input, const SymSizes& spatial) {
   TensorType type = input;
-  for (size_t i = 0; i < spatial.size(); ++i) type.sizes[type.rank() - spatial.size() + i] = spatial[i];
+  for (size_t i = 0; i < spatial.size(); ++i)
+    type.sizes[type.rank() - spatial.size() + i] = spatial[i];
   type.dim_order = suggested_order(input, input.rank());
   return type;
 }
@@ -102,7 +109,8 @@ InferResult adaptive(const InferContext& c) {
   PTE_CHECK(check_rank(c, Spatial));
   PTE_TRY(const SymSizes sizes, size_list(c, 1, Spatial));
   for (const SymInt& size : sizes) {
-    if (size.is_constant() && *size.constant() < 0) return bad_arg(c, 1, "sizes must not be negative");
+    if (size.is_constant() && *size.constant() < 0)
+      return bad_arg(c, 1, "sizes must not be negative");
   }
   return one(with_spatial(c.tensor(0), sizes));
 }
@@ -110,10 +118,12 @@ InferResult adaptive(const InferContext& c) {
 // floor(in * scale). Of an expression only when the scale is a fraction with a small denominator.
 Result<SymInt> scaled(const InferContext& c, size_t arg, const SymInt& in, double scale) {
   constexpr double kMaxSize = 1e15;  // far below where doubles skip integers
-  if (!(scale > 0) || !(scale < kMaxSize)) return bad_arg(c, arg, fmt::format("scale {} must be positive", scale));
+  if (!(scale > 0) || !(scale < kMaxSize))
+    return bad_arg(c, arg, fmt::format("scale {} must be positive", scale));
   if (const auto number = in.constant()) {
     const double size = std::floor(static_cast<double>(*number) * scale);
-    if (!(size < kMaxSize)) return bad_arg(c, arg, fmt::format("scale {} makes size {} too large", scale, *number));
+    if (!(size < kMaxSize))
+      return bad_arg(c, arg, fmt::format("scale {} makes size {} too large", scale, *number));
     return SymInt(static_cast<int64_t>(size));
   }
   for (int64_t denominator = 1; denominator <= 1024; denominator *= 2) {
@@ -122,14 +132,15 @@ Result<SymInt> scaled(const InferContext& c, size_t arg, const SymInt& in, doubl
       return SymInt::floordiv(in * SymInt(static_cast<int64_t>(numerator)), denominator);
     }
   }
-  return unsupported("{}: argument '{}': scale {} of the dynamic size {}", c.op.full_name(), arg_name(c, arg), scale,
-                     in.to_string());
+  return unsupported("{}: argument '{}': scale {} of the dynamic size {}", c.op.full_name(),
+                     arg_name(c, arg), scale, in.to_string());
 }
 
 template <size_t ScaleArg>
 InferResult upsample(const InferContext& c) {
   const TensorType& input = c.tensor(0);
-  if (input.rank() != 4) return bad_arg(c, 0, fmt::format("expected rank 4, got [{}]", to_string(input.sizes)));
+  if (input.rank() != 4)
+    return bad_arg(c, 0, fmt::format("expected rank 4, got [{}]", to_string(input.sizes)));
   if (c.args[1].is_none() == c.args[ScaleArg].is_none()) {
     return bad_arg(c, 1, "exactly one of output_size and scale_factors must be given");
   }
@@ -138,7 +149,8 @@ InferResult upsample(const InferContext& c) {
     PTE_TRY(sizes, size_list(c, 1, 2));
   } else {
     const ArgList* scales = c.args[ScaleArg].list();
-    if (scales == nullptr || scales->size() != 2) return bad_arg(c, ScaleArg, "expected two numbers");
+    if (scales == nullptr || scales->size() != 2)
+      return bad_arg(c, ScaleArg, "expected two numbers");
     for (size_t i = 0; i < 2; ++i) {
       const auto scale = (*scales)[i].number();
       if (!scale) return bad_arg(c, ScaleArg, "expected numbers that are known before the run");
@@ -147,7 +159,8 @@ InferResult upsample(const InferContext& c) {
     }
   }
   for (const SymInt& size : sizes) {
-    if (size.is_constant() && *size.constant() < 1) return bad_arg(c, 1, "the output would be empty");
+    if (size.is_constant() && *size.constant() < 1)
+      return bad_arg(c, 1, "the output would be empty");
   }
   return one(with_spatial(input, sizes));
 }

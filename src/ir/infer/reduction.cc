@@ -21,7 +21,8 @@ Status check_not_empty(const InferContext& c, const std::vector<bool>& mask) {
   const TensorType& self = c.tensor(0);
   for (size_t i = 0; i < self.rank(); ++i) {
     if (mask[i] && self.sizes[i].is_constant(0)) {
-      return bad_arg(c, 0, fmt::format("[{}] is empty along dimension {}", to_string(self.sizes), i));
+      return bad_arg(c, 0,
+                     fmt::format("[{}] is empty along dimension {}", to_string(self.sizes), i));
     }
   }
   return {};
@@ -48,7 +49,8 @@ InferResult mean_dim(const InferContext& c) {
 
 InferResult sum_dim(const InferContext& c) {
   const DType own = c.tensor(0).dtype;
-  const DType dtype = dtype_arg(c, 3).value_or(is_floating(own) || is_complex(own) ? own : DType::kInt64);
+  const DType dtype =
+      dtype_arg(c, 3).value_or(is_floating(own) || is_complex(own) ? own : DType::kInt64);
   PTE_TRY(const std::vector<bool> mask, dim_mask(c, 1, c.tensor(0).rank()));
   return one(contiguous_type(dtype, reduced_sizes(c.tensor(0), mask, bool_arg(c, 2))));
 }
@@ -71,7 +73,9 @@ InferResult argmax(const InferContext& c) {
   return one(contiguous_type(DType::kInt64, reduced_sizes(self, mask, bool_arg(c, 2))));
 }
 
-DType any_dtype(const TensorType& self) { return self.dtype == DType::kUInt8 ? DType::kUInt8 : DType::kBool; }
+DType any_dtype(const TensorType& self) {
+  return self.dtype == DType::kUInt8 ? DType::kUInt8 : DType::kBool;
+}
 
 InferResult any(const InferContext& c) { return one(contiguous_type(any_dtype(c.tensor(0)), {})); }
 
@@ -92,7 +96,8 @@ InferResult softmax(const InferContext& c) {
 InferResult softmax_core(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   PTE_CHECK(dim_arg(c, 1, self.rank()));
-  if (bool_arg(c, 2) && self.dtype != DType::kFloat16) return bad_arg(c, 2, "only float16 is converted to float32");
+  if (bool_arg(c, 2) && self.dtype != DType::kFloat16)
+    return bad_arg(c, 2, "only float16 is converted to float32");
   return one(contiguous_type(bool_arg(c, 2) ? DType::kFloat32 : self.dtype, self.sizes));
 }
 

@@ -18,8 +18,9 @@ InferResult select(const InferContext& c) {
   const SymInt& size = self.sizes[dim];
   if (index->is_constant() && size.is_constant() &&
       (*index->constant() >= *size.constant() || *index->constant() < -*size.constant())) {
-    return bad_arg(c, 2, fmt::format("{} is out of range for dimension {} of size {}", *index->constant(), dim,
-                                     *size.constant()));
+    return bad_arg(c, 2,
+                   fmt::format("{} is out of range for dimension {} of size {}", *index->constant(),
+                               dim, *size.constant()));
   }
   SymSizes sizes = self.sizes;
   sizes.erase(sizes.begin() + static_cast<std::ptrdiff_t>(dim));
@@ -42,13 +43,15 @@ InferResult slice(const InferContext& c) {
   if (self.rank() == 0) return bad_arg(c, 0, "expected rank 1 or more");
   PTE_TRY(const size_t dim, dim_arg(c, 1, self.rank()));
   const auto step = c.args[4].sym_int();
-  if (!step || (step->is_constant() && *step->constant() <= 0)) return bad_arg(c, 4, "must be positive");
+  if (!step || (step->is_constant() && *step->constant() <= 0))
+    return bad_arg(c, 4, "must be positive");
   const SymInt& size = self.sizes[dim];
   SymInt start = 0;
   if (const auto given = c.args[2].sym_int()) start = clamped_index(c, *given, size);
   SymInt end = size;
   const auto given = c.args[3].sym_int();
-  if (given && !given->is_constant(std::numeric_limits<int64_t>::max())) end = clamped_index(c, *given, size);
+  if (given && !given->is_constant(std::numeric_limits<int64_t>::max()))
+    end = clamped_index(c, *given, size);
   end = bounded_max(c, start, end);
   SymSizes sizes = self.sizes;
   const SymInt length = end - start;
@@ -85,12 +88,14 @@ InferResult split_with_sizes(const InferContext& c) {
   PTE_TRY(const SymSizes lengths, size_list(c, 1));
   SymInt sum = 0;
   for (const SymInt& length : lengths) {
-    if (length.is_constant() && *length.constant() < 0) return bad_arg(c, 1, "sizes must not be negative");
+    if (length.is_constant() && *length.constant() < 0)
+      return bad_arg(c, 1, "sizes must not be negative");
     sum = sum + length;
   }
   if (!unify(c, sum, self.sizes[dim])) {
-    return bad_arg(c, 1, fmt::format("[{}] do not add up to dimension {} of [{}]", to_string(lengths), dim,
-                                     to_string(self.sizes)));
+    return bad_arg(c, 1,
+                   fmt::format("[{}] do not add up to dimension {} of [{}]", to_string(lengths),
+                               dim, to_string(self.sizes)));
   }
   return pieces(self, dim, lengths);
 }
@@ -104,7 +109,8 @@ InferResult split_evenly(const InferContext& c, size_t arg, size_t dim, int64_t 
     return pieces(self, dim, {SymInt(0)});
   }
   const int64_t count = (size - 1) / length + 1;
-  if (count > kMaxResults) return bad_arg(c, arg, fmt::format("makes {} pieces, at most {}", count, kMaxResults));
+  if (count > kMaxResults)
+    return bad_arg(c, arg, fmt::format("makes {} pieces, at most {}", count, kMaxResults));
   SymSizes lengths(static_cast<size_t>(count), SymInt(length));
   lengths.back() = size - (count - 1) * length;
   return pieces(self, dim, lengths);
@@ -116,16 +122,18 @@ InferResult split(const InferContext& c) {
   PTE_TRY(const size_t dim, dim_arg(c, 2, self.rank()));
   const auto length = c.args[1].sym_int();
   if (!length) return bad_arg(c, 1, "expected an integer");
-  if (length->is_constant() && *length->constant() < 0) return bad_arg(c, 1, "must not be negative");
+  if (length->is_constant() && *length->constant() < 0)
+    return bad_arg(c, 1, "must not be negative");
   if (*length == self.sizes[dim]) return pieces(self, dim, {*length});
-  if (self.sizes[dim].is_constant() && length->is_constant()) return split_evenly(c, 1, dim, *length->constant());
+  if (self.sizes[dim].is_constant() && length->is_constant())
+    return split_evenly(c, 1, dim, *length->constant());
   const SymInt count = SymInt::floordiv(self.sizes[dim], *length);
   if (count.is_constant() && count * *length == self.sizes[dim] && *count.constant() > 0 &&
       *count.constant() <= kMaxResults) {
     return pieces(self, dim, SymSizes(static_cast<size_t>(*count.constant()), *length));
   }
-  return unsupported("{}: the number of pieces of {} in size {} depends on the input", c.op.full_name(),
-                     length->to_string(), self.sizes[dim].to_string());
+  return unsupported("{}: the number of pieces of {} in size {} depends on the input",
+                     c.op.full_name(), length->to_string(), self.sizes[dim].to_string());
 }
 
 InferResult chunk(const InferContext& c) {
@@ -133,7 +141,8 @@ InferResult chunk(const InferContext& c) {
   if (self.rank() == 0) return bad_arg(c, 0, "expected rank 1 or more");
   PTE_TRY(const size_t dim, dim_arg(c, 2, self.rank()));
   PTE_TRY(const int64_t chunks, int_arg(c, 1));
-  if (chunks <= 0 || chunks > kMaxResults) return bad_arg(c, 1, fmt::format("{} pieces, at most {}", chunks, kMaxResults));
+  if (chunks <= 0 || chunks > kMaxResults)
+    return bad_arg(c, 1, fmt::format("{} pieces, at most {}", chunks, kMaxResults));
   const SymInt& size = self.sizes[dim];
   if (chunks == 1) return pieces(self, dim, {size});
   if (const auto number = size.constant()) {
@@ -143,8 +152,8 @@ InferResult chunk(const InferContext& c) {
   if (SymInt::mod(size, chunks).is_constant(0)) {
     return pieces(self, dim, SymSizes(static_cast<size_t>(chunks), SymInt::floordiv(size, chunks)));
   }
-  return unsupported("{}: the number of pieces of the dynamic size {} depends on the input", c.op.full_name(),
-                     size.to_string());
+  return unsupported("{}: the number of pieces of the dynamic size {} depends on the input",
+                     c.op.full_name(), size.to_string());
 }
 
 // ---- joining
@@ -153,7 +162,8 @@ Result<std::vector<const TensorType*>> tensor_list(const InferContext& c) {
   std::vector<const TensorType*> tensors;
   if (const ArgList* items = c.args[0].list()) {
     for (const Arg& item : *items) {
-      if (item.value() == nullptr || !item.value()->is_tensor()) return bad_arg(c, 0, "expected tensors");
+      if (item.value() == nullptr || !item.value()->is_tensor())
+        return bad_arg(c, 0, "expected tensors");
       tensors.push_back(&item.value()->tensor());
     }
   }
@@ -172,7 +182,9 @@ InferResult cat(const InferContext& c) {
   PTE_TRY(const DType dtype, common_dtype(c, tensors));
   // Tensors of sizes [0] join anything: an old custom of PyTorch.
   const TensorType* first = nullptr;
-  const auto is_nothing = [](const TensorType& t) { return t.rank() == 1 && t.sizes[0].is_constant(0); };
+  const auto is_nothing = [](const TensorType& t) {
+    return t.rank() == 1 && t.sizes[0].is_constant(0);
+  };
   for (const TensorType* tensor : tensors) {
     if (first == nullptr && !is_nothing(*tensor)) first = tensor;
   }
@@ -192,13 +204,16 @@ InferResult cat(const InferContext& c) {
       if (both) sizes[i] = *both;
     }
     if (!fits) {
-      return bad_arg(c, 0, fmt::format("[{}] and [{}] differ outside dimension {}", to_string(first->sizes),
-                                       to_string(tensor->sizes), dim));
+      return bad_arg(c, 0,
+                     fmt::format("[{}] and [{}] differ outside dimension {}",
+                                 to_string(first->sizes), to_string(tensor->sizes), dim));
     }
     sizes[dim] = sizes[dim] + tensor->sizes[dim];
-    same_order = same_order && suggested_order(*tensor, sizes.size()) == suggested_order(*first, sizes.size());
+    same_order = same_order &&
+                 suggested_order(*tensor, sizes.size()) == suggested_order(*first, sizes.size());
   }
-  DimOrder order = same_order ? suggested_order(*first, sizes.size()) : contiguous_dim_order(sizes.size());
+  DimOrder order =
+      same_order ? suggested_order(*first, sizes.size()) : contiguous_dim_order(sizes.size());
   return one({dtype, std::move(sizes), std::move(order)});
 }
 
@@ -215,10 +230,13 @@ InferResult stack(const InferContext& c) {
       if (both) sizes[i] = *both;
     }
     if (!fits) {
-      return bad_arg(c, 0, fmt::format("[{}] and [{}] differ", to_string(tensors[0]->sizes), to_string(tensor->sizes)));
+      return bad_arg(c, 0,
+                     fmt::format("[{}] and [{}] differ", to_string(tensors[0]->sizes),
+                                 to_string(tensor->sizes)));
     }
   }
-  sizes.insert(sizes.begin() + static_cast<std::ptrdiff_t>(dim), SymInt(static_cast<int64_t>(tensors.size())));
+  sizes.insert(sizes.begin() + static_cast<std::ptrdiff_t>(dim),
+               SymInt(static_cast<int64_t>(tensors.size())));
   return one(contiguous_type(dtype, std::move(sizes)));
 }
 
@@ -236,7 +254,8 @@ InferResult padded(const InferContext& c) {
     SymInt& size = type.sizes[self.rank() - 1 - i];
     size = size + pad[2 * i] + pad[2 * i + 1];
     if (size.is_constant() && *size.constant() < 0) {
-      return bad_arg(c, 1, fmt::format("[{}] makes [{}] negative", to_string(pad), to_string(self.sizes)));
+      return bad_arg(
+          c, 1, fmt::format("[{}] makes [{}] negative", to_string(pad), to_string(self.sizes)));
     }
   }
   type.dim_order = suggested_order(self, self.rank());
@@ -249,19 +268,24 @@ InferResult pad_mode(const InferContext& c) {
   if (mode == nullptr) return bad_arg(c, 2, "expected a mode");
   if (*mode == "constant") return padded(c);
   if (*mode != "reflect" && *mode != "replicate" && *mode != "circular") {
-    return bad_arg(c, 2, fmt::format("'{}' is none of constant, reflect, replicate, circular", *mode));
+    return bad_arg(c, 2,
+                   fmt::format("'{}' is none of constant, reflect, replicate, circular", *mode));
   }
   PTE_TRY(const SymSizes pad, size_list(c, 1));
   const size_t dims = pad.size() / 2;
-  if (pad.size() % 2 != 0 || dims < 1 || dims > 3 || (self.rank() != dims + 1 && self.rank() != dims + 2)) {
-    return bad_arg(c, 1, fmt::format("{} values for a tensor of rank {} in mode '{}'", pad.size(), self.rank(), *mode));
+  if (pad.size() % 2 != 0 || dims < 1 || dims > 3 ||
+      (self.rank() != dims + 1 && self.rank() != dims + 2)) {
+    return bad_arg(c, 1,
+                   fmt::format("{} values for a tensor of rank {} in mode '{}'", pad.size(),
+                               self.rank(), *mode));
   }
   for (size_t i = 0; i < pad.size(); ++i) {
     const SymInt& size = self.sizes[self.rank() - 1 - i / 2];
     if (*mode != "replicate" && pad[i].is_constant() && size.is_constant() &&
         *pad[i].constant() >= *size.constant() + (*mode == "circular" ? 1 : 0)) {
-      return bad_arg(c, 1, fmt::format("{} is too much for size {} in mode '{}'", *pad[i].constant(),
-                                       *size.constant(), *mode));
+      return bad_arg(c, 1,
+                     fmt::format("{} is too much for size {} in mode '{}'", *pad[i].constant(),
+                                 *size.constant(), *mode));
     }
   }
   return padded(c);

@@ -23,7 +23,8 @@ InferResult item(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   PTE_TRY(const SymInt count, element_product(c, self.sizes));
   if (count.is_constant() && !count.is_constant(1)) {
-    return bad_arg(c, 0, fmt::format("[{}] does not hold exactly one element", to_string(self.sizes)));
+    return bad_arg(c, 0,
+                   fmt::format("[{}] does not hold exactly one element", to_string(self.sizes)));
   }
   if (self.dtype == DType::kBool) return std::vector<Type>{SymBoolType{}};
   if (is_floating(self.dtype)) return std::vector<Type>{SymFloatType{}};
@@ -40,7 +41,8 @@ bool is_fraction(const Arg& arg) {
 Status check_scalars(const InferContext& c) {
   for (size_t i = 0; i < c.args.size(); ++i) {
     const Value* value = c.args[i].value();
-    if (value != nullptr && value->is_tensor()) return bad_arg(c, i, "expected a scalar, got a tensor");
+    if (value != nullptr && value->is_tensor())
+      return bad_arg(c, i, "expected a scalar, got a tensor");
   }
   return {};
 }

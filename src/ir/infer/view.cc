@@ -17,15 +17,17 @@ Result<SymSizes> reshaped(const InferContext& c, size_t arg, const SymSizes& fro
   int unknown = -1;
   for (size_t i = 0; i < to.size(); ++i) {
     if (to[i].is_constant(-1)) {
-      if (unknown >= 0) return bad_arg(c, arg, fmt::format("[{}] has more than one -1", to_string(to)));
+      if (unknown >= 0)
+        return bad_arg(c, arg, fmt::format("[{}] has more than one -1", to_string(to)));
       unknown = static_cast<int>(i);
     } else if (to[i].is_constant() && *to[i].constant() < 0) {
       return bad_arg(c, arg, fmt::format("[{}] has a negative size", to_string(to)));
     }
   }
   const auto mismatch = [&] {
-    return bad_arg(c, arg, fmt::format("[{}] does not hold the {} elements of [{}]", to_string(to), count.to_string(),
-                                       to_string(from)));
+    return bad_arg(c, arg,
+                   fmt::format("[{}] does not hold the {} elements of [{}]", to_string(to),
+                               count.to_string(), to_string(from)));
   };
   if (unknown < 0) {
     PTE_TRY(const SymInt wanted, element_product(c, to));
@@ -36,7 +38,8 @@ Result<SymSizes> reshaped(const InferContext& c, size_t arg, const SymSizes& fro
   known.erase(known.begin() + unknown);
   PTE_TRY(const SymInt divisor, element_product(c, known));
   if (divisor.is_constant(0)) return bad_arg(c, arg, "-1 is ambiguous beside a size of 0");
-  if (count.is_constant() && divisor.is_constant() && *count.constant() % *divisor.constant() != 0) return mismatch();
+  if (count.is_constant() && divisor.is_constant() && *count.constant() % *divisor.constant() != 0)
+    return mismatch();
   to[static_cast<size_t>(unknown)] = exact_quotient(from, known);
   return to;
 }
@@ -52,14 +55,16 @@ InferResult flatten(const InferContext& c) {
   PTE_TRY(const size_t first, dim_arg(c, 1, self.rank()));
   PTE_TRY(const size_t last, dim_arg(c, 2, self.rank()));
   if (self.rank() == 0) return contiguous_like(self, {1});
-  if (first > last) return bad_arg(c, 1, fmt::format("dimension {} lies after end_dim {}", first, last));
+  if (first > last)
+    return bad_arg(c, 1, fmt::format("dimension {} lies after end_dim {}", first, last));
   if (first == last) return one(self);
   SymSizes sizes(self.sizes.begin(), self.sizes.begin() + static_cast<std::ptrdiff_t>(first));
   const SymSizes middle(self.sizes.begin() + static_cast<std::ptrdiff_t>(first),
                         self.sizes.begin() + static_cast<std::ptrdiff_t>(last) + 1);
   PTE_TRY(SymInt merged, element_product(c, middle));
   sizes.push_back(std::move(merged));
-  sizes.insert(sizes.end(), self.sizes.begin() + static_cast<std::ptrdiff_t>(last) + 1, self.sizes.end());
+  sizes.insert(sizes.end(), self.sizes.begin() + static_cast<std::ptrdiff_t>(last) + 1,
+               self.sizes.end());
   return contiguous_like(self, std::move(sizes));
 }
 
@@ -118,7 +123,8 @@ InferResult permute(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   PTE_TRY(const std::vector<int64_t> dims, int_list(c, 1));
   if (dims.size() != self.rank()) {
-    return bad_arg(c, 1, fmt::format("{} dimensions for a tensor of rank {}", dims.size(), self.rank()));
+    return bad_arg(c, 1,
+                   fmt::format("{} dimensions for a tensor of rank {}", dims.size(), self.rank()));
   }
   SymSizes sizes;
   std::vector<bool> seen(self.rank(), false);
@@ -142,7 +148,8 @@ InferResult transpose(const InferContext& c) {
 
 InferResult t(const InferContext& c) {
   const TensorType& self = c.tensor(0);
-  if (self.rank() > 2) return bad_arg(c, 0, fmt::format("expected rank 2 or less, got [{}]", to_string(self.sizes)));
+  if (self.rank() > 2)
+    return bad_arg(c, 0, fmt::format("expected rank 2 or less, got [{}]", to_string(self.sizes)));
   SymSizes sizes = self.sizes;
   std::reverse(sizes.begin(), sizes.end());
   return contiguous_like(self, std::move(sizes));
@@ -152,7 +159,9 @@ InferResult expand(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   PTE_TRY(SymSizes sizes, size_list(c, 1));
   if (sizes.size() < self.rank()) {
-    return bad_arg(c, 1, fmt::format("[{}] has fewer dimensions than [{}]", to_string(sizes), to_string(self.sizes)));
+    return bad_arg(c, 1,
+                   fmt::format("[{}] has fewer dimensions than [{}]", to_string(sizes),
+                               to_string(self.sizes)));
   }
   const size_t skip = sizes.size() - self.rank();
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -167,7 +176,9 @@ InferResult expand(const InferContext& c) {
     if (own.is_constant(1)) continue;
     const auto both = unify(c, own, sizes[i]);
     if (!both) {
-      return bad_arg(c, 1, fmt::format("[{}] cannot be expanded to [{}]", to_string(self.sizes), to_string(sizes)));
+      return bad_arg(
+          c, 1,
+          fmt::format("[{}] cannot be expanded to [{}]", to_string(self.sizes), to_string(sizes)));
     }
   }
   return contiguous_like(self, std::move(sizes));

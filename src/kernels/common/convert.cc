@@ -35,7 +35,8 @@ bool store_run(DType dtype, std::byte* to, int64_t step, int64_t count, const C*
 template <typename C>
 void round_run(DType dtype, C* values, int64_t count) {
   dispatch(dtype, [&]<typename T>(T) {
-    for (int64_t i = 0; i < count; ++i) values[i] = convert_element<C>(convert_element<T>(values[i]));
+    for (int64_t i = 0; i < count; ++i)
+      values[i] = convert_element<C>(convert_element<T>(values[i]));
   });
 }
 

@@ -27,11 +27,13 @@ To float_to_integer(From value) {
   } else if constexpr (sizeof(To) == 8 || std::is_same_v<To, uint32_t>) {
     constexpr From kEnd = static_cast<From>(9223372036854775808.0);
     const bool fits = value >= -kEnd && value < kEnd;
-    return static_cast<To>(fits ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::min());
+    return static_cast<To>(fits ? static_cast<int64_t>(value)
+                                : std::numeric_limits<int64_t>::min());
   } else {
     constexpr From kEnd = static_cast<From>(2147483648.0);
     const bool fits = value > -kEnd - 1 && value < kEnd;
-    return static_cast<To>(fits ? static_cast<int32_t>(value) : std::numeric_limits<int32_t>::min());
+    return static_cast<To>(fits ? static_cast<int32_t>(value)
+                                : std::numeric_limits<int32_t>::min());
   }
 }
 
@@ -76,9 +78,12 @@ constexpr Compute compute_of(DType dtype) {
 template <typename Fn>
 auto dispatch_compute(DType dtype, Fn&& fn) {
   switch (compute_of(dtype)) {
-    case Compute::kDouble: return fn(double{});
-    case Compute::kFloat: return fn(float{});
-    default: return fn(int64_t{});
+    case Compute::kDouble:
+      return fn(double{});
+    case Compute::kFloat:
+      return fn(float{});
+    default:
+      return fn(int64_t{});
   }
 }
 // The floating ones only: integers compute in float.

@@ -4,7 +4,8 @@ namespace pte::kernels {
 namespace internal {
 
 template <typename C>
-const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step, int64_t n, C* buffer) {
+const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step, int64_t n,
+               C* buffer) {
   const std::byte* from = operand.data + offset * static_cast<int64_t>(size_of(operand.dtype));
   const bool as_is = operand.dtype == dtype_of<C>() && !std::is_same_v<C, bool>;
   if (as_is && step == 1 && !round) return reinterpret_cast<const C*>(from);
@@ -45,7 +46,8 @@ void map_blocks(const Call& call, std::span<const Operand> in, Tensor& out, DTyp
         }
         block(sources.data(), results, m);
         if (round_out) round_run<R>(result, results, m);
-        store_run<R>(out.dtype(), target + (offsets[0] + at * loop.step(0)) * out_size, loop.step(0), m, results);
+        store_run<R>(out.dtype(), target + (offsets[0] + at * loop.step(0)) * out_size,
+                     loop.step(0), m, results);
       }
     });
   });
@@ -55,13 +57,20 @@ template const bool* fetch(const Operand&, bool, int64_t, int64_t, int64_t, bool
 template const int64_t* fetch(const Operand&, bool, int64_t, int64_t, int64_t, int64_t*);
 template const float* fetch(const Operand&, bool, int64_t, int64_t, int64_t, float*);
 template const double* fetch(const Operand&, bool, int64_t, int64_t, int64_t, double*);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<bool, bool>&);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<int64_t, bool>&);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<float, bool>&);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<double, bool>&);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<int64_t, int64_t>&);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<float, float>&);
-template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType, const Block<double, double>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<bool, bool>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<int64_t, bool>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<float, bool>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<double, bool>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<int64_t, int64_t>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<float, float>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<double, double>&);
 
 }  // namespace internal
 
@@ -83,7 +92,8 @@ Status fill_with(const Call& call, Tensor& out, const Scalar& value) {
   PTE_CHECK(check_real(call, out));
   dispatch_compute(out.dtype(), [&]<typename C>(C) {
     const C constant = scalar_as<C>(value);
-    map_elements<C>(call, std::array<Operand, 0>{}, out, out.dtype(), [constant] { return constant; });
+    map_elements<C>(call, std::array<Operand, 0>{}, out, out.dtype(),
+                    [constant] { return constant; });
   });
   return {};
 }

@@ -53,7 +53,8 @@ bool needs_rounding(DType dtype, DType via) {
 
 // `n` elements (at most kBlock) in the compute type: where they lie, or a copy in `buffer`.
 template <typename C>
-const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step, int64_t n, C* buffer);
+const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step, int64_t n,
+               C* buffer);
 
 // Computes results from blocks of each operand.
 template <typename C, typename R>
@@ -64,7 +65,8 @@ void map_blocks(const Call& call, std::span<const Operand> in, Tensor& out, DTyp
                 const Block<C, R>& block);
 
 template <typename C, typename R, typename Fn, size_t... I>
-void apply_block(const C* const* in, R* __restrict out, int64_t n, const Fn& fn, std::index_sequence<I...>) {
+void apply_block(const C* const* in, R* __restrict out, int64_t n, const Fn& fn,
+                 std::index_sequence<I...>) {
   const std::array<const C*, sizeof...(I)> sources{in[I]...};
   for (int64_t i = 0; i < n; ++i) out[i] = fn(sources[I][i]...);
 }
@@ -81,12 +83,14 @@ auto apply_one(const Fn& fn, std::index_sequence<I...>) {
 // is the type that PyTorch would give the result, to which values are rounded before they become
 // out's type. Every element type must be real (check_real).
 template <typename C, size_t N, typename Fn>
-void map_elements(const Call& call, const std::array<Operand, N>& in, Tensor& out, DType result, Fn fn) {
+void map_elements(const Call& call, const std::array<Operand, N>& in, Tensor& out, DType result,
+                  Fn fn) {
   static_assert(N <= kMaxOperands);
   using R = decltype(internal::apply_one<C>(fn, std::make_index_sequence<N>{}));
-  internal::map_blocks<C, R>(call, in, out, result, [fn](const C* const* sources, R* results, int64_t n) {
-    internal::apply_block<C, R>(sources, results, n, fn, std::make_index_sequence<N>{});
-  });
+  internal::map_blocks<C, R>(
+      call, in, out, result, [fn](const C* const* sources, R* results, int64_t n) {
+        internal::apply_block<C, R>(sources, results, n, fn, std::make_index_sequence<N>{});
+      });
 }
 
 // Copies elements into a tensor of the same sizes, converting to its type.

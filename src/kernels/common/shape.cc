@@ -14,7 +14,8 @@ Result<int64_t> wrap_dim(const Call& call, int64_t dim, size_t rank) {
   return dim < 0 ? dim + count : dim;
 }
 
-Result<std::vector<bool>> dim_mask(const Call& call, const std::vector<int64_t>* dims, size_t rank) {
+Result<std::vector<bool>> dim_mask(const Call& call, const std::vector<int64_t>* dims,
+                                   size_t rank) {
   std::vector<bool> mask(rank, dims == nullptr || dims->empty());
   if (dims == nullptr) return mask;
   std::vector<bool> seen(std::max<size_t>(rank, 1), false);
@@ -34,7 +35,8 @@ Result<Sizes> broadcast_sizes(const Call& call, const Sizes& a, const Sizes& b) 
     const int64_t x = i < rank - a.size() ? 1 : a[i - (rank - a.size())];
     const int64_t y = i < rank - b.size() ? 1 : b[i - (rank - b.size())];
     if (x != y && x != 1 && y != 1) {
-      return call.invalid("sizes [{}] and [{}] do not broadcast", fmt::join(a, ","), fmt::join(b, ","));
+      return call.invalid("sizes [{}] and [{}] do not broadcast", fmt::join(a, ","),
+                          fmt::join(b, ","));
     }
     sizes[i] = x == 1 ? y : x;
   }

@@ -21,7 +21,8 @@ inline Status call_kernel(std::string_view full_name, std::vector<EValue>& args,
 }
 
 // The same for one result, which it gives back.
-inline Result<EValue> call_one(std::string_view full_name, std::vector<EValue> args, EValue result) {
+inline Result<EValue> call_one(std::string_view full_name, std::vector<EValue> args,
+                               EValue result) {
   std::vector<EValue> results{std::move(result)};
   PTE_CHECK(call_kernel(full_name, args, results));
   return std::move(results[0]);

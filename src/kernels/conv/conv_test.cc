@@ -10,8 +10,14 @@ using Ints = std::vector<int64_t>;
 // [input, weight, bias, stride, padding, dilation, transposed, output_padding, groups]
 std::vector<EValue> arguments(Sizes input, Sizes weight) {
   std::vector<EValue> args{*Tensor::zeros(DType::kFloat32, std::move(input)),
-                           *Tensor::zeros(DType::kFloat32, std::move(weight)), EValue(), Ints{1, 1}, Ints{0, 0},
-                           Ints{1, 1}, false, Ints{0, 0}, int64_t{1}};
+                           *Tensor::zeros(DType::kFloat32, std::move(weight)),
+                           EValue(),
+                           Ints{1, 1},
+                           Ints{0, 0},
+                           Ints{1, 1},
+                           false,
+                           Ints{0, 0},
+                           int64_t{1}};
   return args;
 }
 
@@ -25,7 +31,8 @@ TEST(Convolution, ByHand) {
   args[0] = Tensor::of<float>({1, 1, 3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
   args[1] = Tensor::of<float>({1, 1, 2, 2}, {1, 0, 0, -1});
   args[2] = Tensor::of<float>({1}, {0.5F});
-  const auto out = call_one("aten::convolution", args, *Tensor::zeros(DType::kFloat32, {1, 1, 2, 2}));
+  const auto out =
+      call_one("aten::convolution", args, *Tensor::zeros(DType::kFloat32, {1, 1, 2, 2}));
   ASSERT_TRUE(out.has_value()) << out.error().message;
   EXPECT_EQ(elements<float>(*out->get<Tensor>()), (std::vector<float>{-3.5F, -3.5F, -3.5F, -3.5F}));
 }
@@ -58,9 +65,11 @@ TEST(Convolution, WrapsIntegers) {
 TEST(Convolution, SumsNothingWhenThereIsNoChannel) {
   std::vector<EValue> args = arguments({1, 0, 2, 2}, {2, 0, 1, 1});
   args[2] = Tensor::of<float>({2}, {1.5F, -2});
-  const auto out = call_one("aten::convolution", args, *Tensor::zeros(DType::kFloat32, {1, 2, 2, 2}));
+  const auto out =
+      call_one("aten::convolution", args, *Tensor::zeros(DType::kFloat32, {1, 2, 2, 2}));
   ASSERT_TRUE(out.has_value()) << out.error().message;
-  EXPECT_EQ(elements<float>(*out->get<Tensor>()), (std::vector<float>{1.5, 1.5, 1.5, 1.5, -2, -2, -2, -2}));
+  EXPECT_EQ(elements<float>(*out->get<Tensor>()),
+            (std::vector<float>{1.5, 1.5, 1.5, 1.5, -2, -2, -2, -2}));
 }
 
 TEST(Convolution, RefusesWhatDoesNotFit) {

@@ -66,8 +66,8 @@ Result<Shape> shape_of(const Call& call) {
   const Tensor* bias = call.optional_tensor(2);
   if (input.rank() == 5) return call.not_supported("three spatial dimensions");
   if ((input.rank() != 3 && input.rank() != 4) || weight.rank() != input.rank()) {
-    return call.invalid("input {} and weight {} do not have the same rank, 3 or 4", input.describe(),
-                        weight.describe());
+    return call.invalid("input {} and weight {} do not have the same rank, 3 or 4",
+                        input.describe(), weight.describe());
   }
   const size_t axes = input.rank() - 2;
   Shape shape;
@@ -83,7 +83,8 @@ Result<Shape> shape_of(const Call& call) {
   shape.batch = input.size(0);
   shape.in_channels = input.size(1);
   if (shape.groups < 1 || shape.in_channels % shape.groups != 0) {
-    return call.invalid("{} input channels do not divide into {} groups", shape.in_channels, shape.groups);
+    return call.invalid("{} input channels do not divide into {} groups", shape.in_channels,
+                        shape.groups);
   }
   if (shape.transposed) {
     const auto channels = element_count(std::array{weight.size(1), shape.groups});
@@ -99,7 +100,8 @@ Result<Shape> shape_of(const Call& call) {
     }
   }
   if (bias != nullptr && (bias->rank() != 1 || bias->size(0) != shape.out_channels)) {
-    return call.invalid("bias {} does not fit {} output channels", bias->describe(), shape.out_channels);
+    return call.invalid("bias {} does not fit {} output channels", bias->describe(),
+                        shape.out_channels);
   }
   for (size_t i = 0; i < axes; ++i) {
     Axis& axis = axes == 1 ? shape.x : i == 0 ? shape.y : shape.x;
@@ -207,7 +209,8 @@ void convolve_plane(const Shape& shape, const T* plane, const T* taps, T bias, T
 }
 
 template <typename T>
-void convolve(const Call& call, const Shape& shape, const T* input, const T* filters, const T* bias, T* out) {
+void convolve(const Call& call, const Shape& shape, const T* input, const T* filters, const T* bias,
+              T* out) {
   const int64_t plane = shape.y.in * shape.x.in;
   const int64_t pixels = shape.pixels();
   const int64_t taps = shape.y.kernel * shape.x.kernel;
@@ -218,7 +221,8 @@ void convolve(const Call& call, const Shape& shape, const T* input, const T* fil
     call.parallel_for(shape.batch * shape.out_channels, grain, [&](int64_t begin, int64_t end) {
       for (int64_t item = begin; item < end; ++item) {
         const int64_t channel = item % shape.out_channels;
-        const int64_t source = item / shape.out_channels * shape.in_channels + channel / shape.group_out();
+        const int64_t source =
+            item / shape.out_channels * shape.in_channels + channel / shape.group_out();
         convolve_plane(shape, input + source * plane, filters + channel * taps,
                        bias == nullptr ? T{0} : bias[channel], out + item * pixels);
       }
@@ -272,7 +276,8 @@ Status convolution(Call& call) {
     PTE_TRY(DenseOut<C> out, DenseOut<C>::make(call, call.out()));
     std::vector<T> turned;
     if (shape.transposed) turned = filters_of(shape, filters.data_as<T>());
-    convolve(call, shape, planes.data_as<T>(), shape.transposed ? turned.data() : filters.data_as<T>(),
+    convolve(call, shape, planes.data_as<T>(),
+             shape.transposed ? turned.data() : filters.data_as<T>(),
              bias == nullptr ? nullptr : adds.data_as<T>(), reinterpret_cast<T*>(out.data()));
     return out.commit(call);
   });

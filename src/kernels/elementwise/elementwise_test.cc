@@ -16,8 +16,10 @@ TEST(Elementwise, StoresInTheResultsType) {
   ASSERT_TRUE(wider.has_value());
   EXPECT_EQ(elements<float>(*wider->get<Tensor>()), (std::vector<float>{11, 22}));
   // Narrowing within a kind is allowed, from floating to integer or to bool is not.
-  EXPECT_TRUE(call_one("aten::add.Tensor", {a, b, int64_t{1}}, make(DType::kInt8, {2})).has_value());
-  EXPECT_FALSE(call_one("aten::add.Tensor", {a, b, int64_t{1}}, make(DType::kBool, {2})).has_value());
+  EXPECT_TRUE(
+      call_one("aten::add.Tensor", {a, b, int64_t{1}}, make(DType::kInt8, {2})).has_value());
+  EXPECT_FALSE(
+      call_one("aten::add.Tensor", {a, b, int64_t{1}}, make(DType::kBool, {2})).has_value());
   EXPECT_FALSE(call_one("aten::div.Tensor", {a, b}, make(DType::kInt32, {2})).has_value());
   EXPECT_FALSE(call_one("aten::add.Tensor", {a, b, 0.5}, make(DType::kInt32, {2})).has_value());
 }
@@ -42,13 +44,15 @@ TEST(Elementwise, WritesOverAnOperand) {
 TEST(Elementwise, LongRunsAndManyThreadsAgree) {
   constexpr int64_t kCount = 200'003;
   Tensor x = make(DType::kFloat32, {kCount});
-  for (int64_t i = 0; i < kCount; ++i) x.mutable_data_as<float>()[i] = static_cast<float>(i % 97) - 48;
+  for (int64_t i = 0; i < kCount; ++i)
+    x.mutable_data_as<float>()[i] = static_cast<float>(i % 97) - 48;
   ThreadPool pool(4);
   std::vector<EValue> args{x, EValue(), 3.0};
   std::vector<EValue> results{EValue(make(DType::kFloat32, {kCount}))};
   ASSERT_TRUE(call_kernel("aten::clamp", args, results, &pool).has_value());
   const float* y = results[0].get<Tensor>()->data_as<float>();
-  for (int64_t i = 0; i < kCount; ++i) ASSERT_EQ(y[i], std::min(static_cast<float>(i % 97) - 48, 3.0F)) << i;
+  for (int64_t i = 0; i < kCount; ++i)
+    ASSERT_EQ(y[i], std::min(static_cast<float>(i % 97) - 48, 3.0F)) << i;
 }
 
 TEST(Elementwise, RefusesWhatDoesNotBroadcast) {
@@ -69,7 +73,8 @@ TEST(Elementwise, NamesTypesItDoesNotSupport) {
   EXPECT_TRUE(unsupported_type("aten::neg", {yes}, DType::kBool));
   EXPECT_TRUE(unsupported_type("aten::relu", {yes}, DType::kBool));
   EXPECT_TRUE(unsupported_type("aten::sub.Tensor", {yes, yes, int64_t{1}}, DType::kBool));
-  EXPECT_TRUE(unsupported_type("aten::gelu", {Tensor::of<int64_t>({1}, {1}), std::string("none")}, DType::kInt64));
+  EXPECT_TRUE(unsupported_type("aten::gelu", {Tensor::of<int64_t>({1}, {1}), std::string("none")},
+                               DType::kInt64));
   const Tensor complex = make(DType::kComplex64, {1});
   EXPECT_TRUE(unsupported_type("aten::abs", {complex}, DType::kComplex64));
   EXPECT_TRUE(unsupported_type("aten::mul.Tensor", {complex, complex}, DType::kComplex64));
@@ -84,8 +89,10 @@ TEST(Elementwise, RefusesArgumentsThatMeanNothing) {
   EXPECT_FALSE(call_one("aten::clamp", {x, EValue(), EValue()}, x).has_value());
   EXPECT_FALSE(call_one("aten::gelu", {x, std::string("fast")}, x).has_value());
   EXPECT_FALSE(call_one("aten::pow.Tensor_Scalar", {n, int64_t{-1}}, n).has_value());
-  EXPECT_FALSE(call_one("aten::arange.start_step", {int64_t{0}, int64_t{3}, int64_t{0}}, x).has_value());
-  EXPECT_FALSE(call_one("aten::arange.start_step", {int64_t{0}, int64_t{3}, int64_t{-1}}, x).has_value());
+  EXPECT_FALSE(
+      call_one("aten::arange.start_step", {int64_t{0}, int64_t{3}, int64_t{0}}, x).has_value());
+  EXPECT_FALSE(
+      call_one("aten::arange.start_step", {int64_t{0}, int64_t{3}, int64_t{-1}}, x).has_value());
   EXPECT_FALSE(call_one("aten::arange.start_step", {0.0, HUGE_VAL, 1.0}, x).has_value());
   EXPECT_FALSE(call_one("aten::full", {std::vector<int64_t>{-1}, 1.0}, x).has_value());
   EXPECT_FALSE(call_one("aten::full", {std::vector<int64_t>{2}, 1.0}, x).has_value());

@@ -14,7 +14,8 @@ struct Wrap {
   // a + factor * b, rounded once as PyTorch's vector loops do it.
   static C add_scaled(C a, C factor, C b) {
     if constexpr (std::is_same_v<C, float>) {
-      return static_cast<float>(static_cast<double>(a) + static_cast<double>(factor) * static_cast<double>(b));
+      return static_cast<float>(static_cast<double>(a) +
+                                static_cast<double>(factor) * static_cast<double>(b));
     } else {
       return std::fma(factor, b, a);
     }
@@ -40,7 +41,8 @@ Status add_like(Call& call) {
     return call.not_supported("subtraction of bool tensors");
   }
   if (alpha.kind == Scalar::Kind::kFloat && !is_floating(binary.common)) {
-    return call.invalid("alpha must be an integer for operands of type {}", dtype_name(binary.common));
+    return call.invalid("alpha must be an integer for operands of type {}",
+                        dtype_name(binary.common));
   }
   return dispatch_compute(binary.common, [&]<typename C>(C) {
     const C factor = scalar_as<C>(alpha);
@@ -150,16 +152,20 @@ Status pow_scalar(Call& call) {
   if (!is_floating(binary.common)) {
     if (binary.common == DType::kBool) return call.not_supported("operands of type bool");
     if (exponent.integer < 0) return call.invalid("integers cannot be raised to a negative power");
-    return binary.run<int64_t>(call, binary.common, [](int64_t a, int64_t b) { return integer_power(a, b); });
+    return binary.run<int64_t>(call, binary.common,
+                               [](int64_t a, int64_t b) { return integer_power(a, b); });
   }
   const double power = exponent.as_double();
   return dispatch_floating(binary.common, [&]<typename C>(C) {
     if (power == 2) return binary.run<C>(call, binary.common, [](C a, C) { return a * a; });
     if (power == 3) return binary.run<C>(call, binary.common, [](C a, C) { return a * a * a; });
-    if (power == 0.5) return binary.run<C>(call, binary.common, [](C a, C) { return std::sqrt(a); });
-    if (power == -0.5) return binary.run<C>(call, binary.common, [](C a, C) { return C{1} / std::sqrt(a); });
+    if (power == 0.5)
+      return binary.run<C>(call, binary.common, [](C a, C) { return std::sqrt(a); });
+    if (power == -0.5)
+      return binary.run<C>(call, binary.common, [](C a, C) { return C{1} / std::sqrt(a); });
     if (power == -1) return binary.run<C>(call, binary.common, [](C a, C) { return C{1} / a; });
-    if (power == -2) return binary.run<C>(call, binary.common, [](C a, C) { return C{1} / (a * a); });
+    if (power == -2)
+      return binary.run<C>(call, binary.common, [](C a, C) { return C{1} / (a * a); });
     return binary.run<C>(call, binary.common, [](C a, C b) { return std::pow(a, b); });
   });
 }
@@ -180,13 +186,45 @@ Status copy(Call& call) {
   return {};
 }
 
-struct Equal { template <typename T> bool operator()(T a, T b) const { return a == b; } };
-struct NotEqual { template <typename T> bool operator()(T a, T b) const { return a != b; } };
-struct Greater { template <typename T> bool operator()(T a, T b) const { return a > b; } };
-struct GreaterEqual { template <typename T> bool operator()(T a, T b) const { return a >= b; } };
-struct Less { template <typename T> bool operator()(T a, T b) const { return a < b; } };
-struct LessEqual { template <typename T> bool operator()(T a, T b) const { return a <= b; } };
-struct And { bool operator()(bool a, bool b) const { return a && b; } };
+struct Equal {
+  template <typename T>
+  bool operator()(T a, T b) const {
+    return a == b;
+  }
+};
+struct NotEqual {
+  template <typename T>
+  bool operator()(T a, T b) const {
+    return a != b;
+  }
+};
+struct Greater {
+  template <typename T>
+  bool operator()(T a, T b) const {
+    return a > b;
+  }
+};
+struct GreaterEqual {
+  template <typename T>
+  bool operator()(T a, T b) const {
+    return a >= b;
+  }
+};
+struct Less {
+  template <typename T>
+  bool operator()(T a, T b) const {
+    return a < b;
+  }
+};
+struct LessEqual {
+  template <typename T>
+  bool operator()(T a, T b) const {
+    return a <= b;
+  }
+};
+struct And {
+  bool operator()(bool a, bool b) const { return a && b; }
+};
 
 }  // namespace
 

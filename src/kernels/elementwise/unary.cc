@@ -43,19 +43,25 @@ Status unary(Call& call) {
   } else {
     if (dtype == DType::kBool) return call.not_supported("operands of type bool");
     return apply<int64_t>(call, self, dtype, [](int64_t x) {
-      if constexpr (kIntegers == Integers::kIdentity) return x;
-      else return F{}(x);
+      if constexpr (kIntegers == Integers::kIdentity)
+        return x;
+      else
+        return F{}(x);
     });
   }
 }
 
 // Unsigned arithmetic: the most negative integer wraps instead of overflowing.
-inline int64_t wrapping_neg(int64_t x) { return static_cast<int64_t>(0 - static_cast<uint64_t>(x)); }
+inline int64_t wrapping_neg(int64_t x) {
+  return static_cast<int64_t>(0 - static_cast<uint64_t>(x));
+}
 
-#define PTE_UNARY(Name, expression)              \
-  struct Name {                                  \
-    template <typename T>                        \
-    T operator()(T x) const { return expression; } \
+#define PTE_UNARY(Name, expression) \
+  struct Name {                     \
+    template <typename T>           \
+    T operator()(T x) const {       \
+      return expression;            \
+    }                               \
   };
 PTE_UNARY(Ceil, std::ceil(x))
 PTE_UNARY(Cos, std::cos(x))
@@ -76,12 +82,16 @@ PTE_UNARY(Relu, x < T{0} ? T{0} : x)  // NaN stays
 struct Abs {
   int64_t operator()(int64_t x) const { return x < 0 ? wrapping_neg(x) : x; }
   template <typename T>
-  T operator()(T x) const { return std::abs(x); }
+  T operator()(T x) const {
+    return std::abs(x);
+  }
 };
 struct Neg {
   int64_t operator()(int64_t x) const { return wrapping_neg(x); }
   template <typename T>
-  T operator()(T x) const { return -x; }
+  T operator()(T x) const {
+    return -x;
+  }
 };
 
 Status abs_kernel(Call& call) {
@@ -96,8 +106,8 @@ Status logical_not(Call& call) {
 }
 
 // NaN in the operand or a bound gives NaN; a lower bound above the upper one gives the upper one.
-Status clamp_between(Call& call, const std::optional<Scalar>& low, const std::optional<Scalar>& high,
-                     DType result) {
+Status clamp_between(Call& call, const std::optional<Scalar>& low,
+                     const std::optional<Scalar>& high, DType result) {
   const Tensor& self = call.tensor(0);
   return dispatch_compute(result, [&]<typename C>(C) {
     constexpr bool kFloating = std::is_floating_point_v<C>;

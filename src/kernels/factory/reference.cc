@@ -37,7 +37,8 @@ Status arange(Call& call) {
   }
   if (step.as_double() == 0) return call.invalid("step is zero");
   if (!std::isfinite(span) || !std::isfinite(step.as_double())) {
-    return call.invalid("the range from {} to {} is not finite", start.as_double(), end.as_double());
+    return call.invalid("the range from {} to {} is not finite", start.as_double(),
+                        end.as_double());
   }
   if (span != 0 && (span > 0) != (step.as_double() > 0)) {
     return call.invalid("step {} leads away from {}", step.as_double(), end.as_double());
@@ -54,12 +55,14 @@ Status arange(Call& call) {
     for (int64_t at = 0; at < count; at += kChunk) {
       const int64_t n = std::min(kChunk, count - at);
       for (int64_t i = 0; i < n; ++i) values[i] = element(at + i);
-      store_run<C>(out.dtype(), out.mutable_data() + at * stride * static_cast<int64_t>(size_of(out.dtype())),
+      store_run<C>(out.dtype(),
+                   out.mutable_data() + at * stride * static_cast<int64_t>(size_of(out.dtype())),
                    stride, n, values);
     }
   };
   if (is_floating(out.dtype())) {
-    write_each([&](int64_t i) { return start.as_double() + static_cast<double>(i) * step.as_double(); });
+    write_each(
+        [&](int64_t i) { return start.as_double() + static_cast<double>(i) * step.as_double(); });
   } else {
     write_each([&](int64_t i) {
       return static_cast<int64_t>(static_cast<uint64_t>(start.as_int()) +

@@ -16,7 +16,8 @@ TEST(ToDimOrder, ChangesLayoutAndTypeTogether) {
   const Tensor x = Tensor::of<float>({1, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8.75});
   for (const char* name : {"dim_order_ops::_to_dim_order_copy", "aten::_to_copy"}) {
     const EValue order = name[0] == 'd' ? EValue(Ints{0, 2, 3, 1}) : EValue();
-    const auto out = call_one(name, {x, false, order}, make(DType::kInt32, {1, 2, 2, 2}, {0, 2, 3, 1}));
+    const auto out =
+        call_one(name, {x, false, order}, make(DType::kInt32, {1, 2, 2, 2}, {0, 2, 3, 1}));
     ASSERT_TRUE(out.has_value()) << out.error().message;
     const Tensor& y = *out->get<Tensor>();
     EXPECT_EQ(elements<int32_t>(y), (std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8}));
@@ -26,7 +27,8 @@ TEST(ToDimOrder, ChangesLayoutAndTypeTogether) {
 
 TEST(ToDimOrder, NamesATypeItCannotConvert) {
   const Tensor x = make(DType::kComplex64, {2});
-  const auto out = call_one("dim_order_ops::_to_dim_order_copy", {x, false, EValue()}, make(DType::kFloat32, {2}));
+  const auto out = call_one("dim_order_ops::_to_dim_order_copy", {x, false, EValue()},
+                            make(DType::kFloat32, {2}));
   ASSERT_FALSE(out.has_value());
   EXPECT_EQ(out.error().code, Code::kUnsupported);
   EXPECT_NE(out.error().message.find("complex64"), std::string::npos) << out.error().message;
@@ -70,23 +72,28 @@ TEST(EtView, CopiesIntoMemoryOfItsOwn) {
 TEST(EtView, RefusesWhatItCannotShare) {
   const Tensor x = Tensor::of<float>({2, 2}, {1, 2, 3, 4});
   const Tensor turned = x.with_layout({2, 2}, {1, 2});
-  EXPECT_FALSE(call_one("executorch_prim::et_view", {turned, Ints{4}}, x.with_layout({4}, {1})).has_value());
-  EXPECT_FALSE(call_one("executorch_prim::et_view", {x, Ints{3}}, make(DType::kFloat32, {3})).has_value());
-  EXPECT_FALSE(call_one("executorch_prim::et_view", {x, Ints{4}}, make(DType::kInt32, {4})).has_value());
+  EXPECT_FALSE(
+      call_one("executorch_prim::et_view", {turned, Ints{4}}, x.with_layout({4}, {1})).has_value());
+  EXPECT_FALSE(
+      call_one("executorch_prim::et_view", {x, Ints{3}}, make(DType::kFloat32, {3})).has_value());
+  EXPECT_FALSE(
+      call_one("executorch_prim::et_view", {x, Ints{4}}, make(DType::kInt32, {4})).has_value());
 }
 
 TEST(View, RefusesSizesThatDoNotMatch) {
   const Tensor x = Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6});
-  for (const Ints& sizes : {Ints{4}, Ints{-1, -1}, Ints{-2}, Ints{-1, 4}, Ints{-1, 0}, Ints{INT64_MAX, 2},
-                            Ints{int64_t{1} << 32, int64_t{1} << 32}, Ints{}}) {
-    const auto out = call_one("aten::view_copy", {x, sizes}, make(DType::kFloat32, Sizes(sizes.size(), 3)));
+  for (const Ints& sizes : {Ints{4}, Ints{-1, -1}, Ints{-2}, Ints{-1, 4}, Ints{-1, 0},
+                            Ints{INT64_MAX, 2}, Ints{int64_t{1} << 32, int64_t{1} << 32}, Ints{}}) {
+    const auto out =
+        call_one("aten::view_copy", {x, sizes}, make(DType::kFloat32, Sizes(sizes.size(), 3)));
     EXPECT_FALSE(out.has_value());
   }
 }
 
 TEST(View, KeepsTheResultsOwnLayout) {
   const Tensor x = Tensor::of<float>({6}, {1, 2, 3, 4, 5, 6});
-  const auto out = call_one("aten::view_copy", {x, Ints{2, 3}}, make(DType::kFloat32, {2, 3}, {1, 0}));
+  const auto out =
+      call_one("aten::view_copy", {x, Ints{2, 3}}, make(DType::kFloat32, {2, 3}, {1, 0}));
   ASSERT_TRUE(out.has_value());
   EXPECT_EQ(elements<float>(*out->get<Tensor>()), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(out->get<Tensor>()->data_as<float>()[1], 4);
@@ -109,8 +116,10 @@ TEST(Selection, RefusesWhatLiesOutside) {
   EXPECT_TRUE(fails("aten::select_copy.int", {int64_t{0}, int64_t{2}}, {3}));
   EXPECT_TRUE(fails("aten::select_copy.int", {int64_t{0}, int64_t{-3}}, {3}));
   EXPECT_TRUE(fails("aten::select_copy.int", {int64_t{2}, int64_t{0}}, {3}));
-  EXPECT_TRUE(fails("aten::slice_copy.Tensor", {int64_t{0}, EValue(), EValue(), int64_t{0}}, {2, 3}));
-  EXPECT_TRUE(fails("aten::slice_copy.Tensor", {int64_t{-3}, EValue(), EValue(), int64_t{1}}, {2, 3}));
+  EXPECT_TRUE(
+      fails("aten::slice_copy.Tensor", {int64_t{0}, EValue(), EValue(), int64_t{0}}, {2, 3}));
+  EXPECT_TRUE(
+      fails("aten::slice_copy.Tensor", {int64_t{-3}, EValue(), EValue(), int64_t{1}}, {2, 3}));
   EXPECT_TRUE(fails("aten::permute_copy", {Ints{0, 0}}, {2, 2}));
   EXPECT_TRUE(fails("aten::permute_copy", {Ints{0}}, {2}));
   EXPECT_TRUE(fails("aten::permute_copy", {Ints{0, 2}}, {2, 3}));
@@ -125,8 +134,9 @@ TEST(Selection, RefusesWhatLiesOutside) {
 
 TEST(Slice, TakesTheWidestSteps) {
   const Tensor x = Tensor::of<float>({3}, {1, 2, 3});
-  const auto out = call_one("aten::slice_copy.Tensor", {x, int64_t{0}, int64_t{1}, EValue(), INT64_MAX},
-                            make(DType::kFloat32, {1}));
+  const auto out =
+      call_one("aten::slice_copy.Tensor", {x, int64_t{0}, int64_t{1}, EValue(), INT64_MAX},
+               make(DType::kFloat32, {1}));
   ASSERT_TRUE(out.has_value());
   EXPECT_EQ(elements<float>(*out->get<Tensor>()), (std::vector<float>{2}));
 }
@@ -134,19 +144,29 @@ TEST(Slice, TakesTheWidestSteps) {
 TEST(Cat, RefusesSizesThatDoNotJoin) {
   const Tensor x = Tensor::of<float>({1, 2}, {1, 2});
   const Tensor y = Tensor::of<float>({1, 3}, {1, 2, 3});
-  EXPECT_FALSE(call_one("aten::cat", {std::vector<Tensor>{x, y}, int64_t{0}}, make(DType::kFloat32, {2, 3})).has_value());
-  EXPECT_FALSE(call_one("aten::cat", {std::vector<Tensor>{}, int64_t{0}}, make(DType::kFloat32, {2, 3})).has_value());
-  EXPECT_FALSE(call_one("aten::stack", {std::vector<Tensor>{x, y}, int64_t{0}}, make(DType::kFloat32, {2, 1, 3})).has_value());
+  EXPECT_FALSE(
+      call_one("aten::cat", {std::vector<Tensor>{x, y}, int64_t{0}}, make(DType::kFloat32, {2, 3}))
+          .has_value());
+  EXPECT_FALSE(
+      call_one("aten::cat", {std::vector<Tensor>{}, int64_t{0}}, make(DType::kFloat32, {2, 3}))
+          .has_value());
+  EXPECT_FALSE(call_one("aten::stack", {std::vector<Tensor>{x, y}, int64_t{0}},
+                        make(DType::kFloat32, {2, 1, 3}))
+                   .has_value());
 }
 
 TEST(Split, NeedsOneResultForEachPart) {
   const Tensor x = Tensor::of<float>({3}, {1, 2, 3});
   const std::vector<Tensor> two{make(DType::kFloat32, {1}), make(DType::kFloat32, {2})};
-  EXPECT_TRUE(call_one("aten::split_with_sizes_copy", {x, Ints{1, 2}, int64_t{0}}, two).has_value());
+  EXPECT_TRUE(
+      call_one("aten::split_with_sizes_copy", {x, Ints{1, 2}, int64_t{0}}, two).has_value());
   EXPECT_FALSE(call_one("aten::split_with_sizes_copy", {x, Ints{3}, int64_t{0}}, two).has_value());
-  EXPECT_FALSE(call_one("aten::split_with_sizes_copy", {x, Ints{1, 1}, int64_t{0}}, two).has_value());
-  EXPECT_FALSE(call_one("aten::split_with_sizes_copy", {x, Ints{INT64_MAX, 4}, int64_t{0}}, two).has_value());
-  EXPECT_FALSE(call_one("aten::split_with_sizes_copy", {x, Ints{-1, 4}, int64_t{0}}, two).has_value());
+  EXPECT_FALSE(
+      call_one("aten::split_with_sizes_copy", {x, Ints{1, 1}, int64_t{0}}, two).has_value());
+  EXPECT_FALSE(call_one("aten::split_with_sizes_copy", {x, Ints{INT64_MAX, 4}, int64_t{0}}, two)
+                   .has_value());
+  EXPECT_FALSE(
+      call_one("aten::split_with_sizes_copy", {x, Ints{-1, 4}, int64_t{0}}, two).has_value());
 }
 
 TEST(Copy_, WritesItsFirstArgument) {

@@ -16,7 +16,8 @@ Status copy_view(Call& call, const Tensor& view, Tensor& out) {
 }
 
 // The sizes that a view request means, its one -1 worked out.
-Result<Sizes> view_sizes(const Call& call, const Tensor& self, const std::vector<int64_t>& request) {
+Result<Sizes> view_sizes(const Call& call, const Tensor& self,
+                         const std::vector<int64_t>& request) {
   Sizes sizes = request;
   int64_t unknown = -1;
   Sizes known;
@@ -38,7 +39,8 @@ Result<Sizes> view_sizes(const Call& call, const Tensor& self, const std::vector
   } else if (fits) {
     fits = *product == count;
   }
-  if (!fits) return call.invalid("cannot view {} as [{}]", self.describe(), fmt::join(request, ","));
+  if (!fits)
+    return call.invalid("cannot view {} as [{}]", self.describe(), fmt::join(request, ","));
   return sizes;
 }
 
@@ -141,7 +143,8 @@ Status expand(Call& call) {
   const Tensor& self = call.tensor(0);
   Sizes sizes = call.ints(1);
   const auto refuse = [&] {
-    return call.invalid("{} does not expand to [{}]", self.describe(), fmt::join(call.ints(1), ","));
+    return call.invalid("{} does not expand to [{}]", self.describe(),
+                        fmt::join(call.ints(1), ","));
   };
   if (sizes.size() < self.rank()) return refuse();
   const size_t lead = sizes.size() - self.rank();
@@ -161,7 +164,8 @@ Status select(Call& call) {
   const int64_t size = self.size(dim);
   int64_t index = call.integer(2);
   if (index < -size || index >= size) {
-    return call.invalid("index {} is out of range in dimension {} of {}", index, dim, self.describe());
+    return call.invalid("index {} is out of range in dimension {} of {}", index, dim,
+                        self.describe());
   }
   if (index < 0) index += size;
   Sizes sizes = self.sizes();
@@ -198,7 +202,8 @@ Status slice(Call& call) {
   const int64_t end = std::max(place(call.optional_integer(3), size), start);
   const int64_t count = end == start ? 0 : (end - start - 1) / step + 1;
   // A step beyond the dimension takes one element; keep the stride product in range.
-  return copy_view(call, slice_of(self, dim, start, count, std::min(step, std::max<int64_t>(size, 1))),
+  return copy_view(call,
+                   slice_of(self, dim, start, count, std::min(step, std::max<int64_t>(size, 1))),
                    call.out());
 }
 
@@ -218,8 +223,8 @@ Status split_with_sizes(Call& call) {
     return sum;
   }();
   if (total != self.size(dim)) {
-    return call.invalid("sizes [{}] do not add up to dimension {} of {}", fmt::join(parts, ","), dim,
-                        self.describe());
+    return call.invalid("sizes [{}] do not add up to dimension {} of {}", fmt::join(parts, ","),
+                        dim, self.describe());
   }
   if (outs.size() != parts.size()) {
     return call.invalid("{} results for {} parts", outs.size(), parts.size());
@@ -256,7 +261,8 @@ Status cat(Call& call) {
     bool fits = t.rank() == first->rank();
     for (size_t i = 0; fits && i < t.rank(); ++i) fits = i == dim || t.size(i) == sizes[i];
     if (!fits) {
-      return call.invalid("{} does not join {} along dimension {}", t.describe(), first->describe(), dim);
+      return call.invalid("{} does not join {} along dimension {}", t.describe(), first->describe(),
+                          dim);
     }
     sizes[dim] += t.size(dim);
   }

@@ -45,21 +45,23 @@ class Gemm {
           pack(column, std::min(kColumns, columns - column), panel.data() + t * tile_size);
         }
       });
-      call.parallel_for(row_blocks * count, 1 + (1 << 13) / tile_size, [&](int64_t begin, int64_t end) {
-        T results[kRows][kColumns];
-        for (int64_t item = begin; item < end; ++item) {
-          const int64_t row = item / count * kRows;
-          const int64_t tile = item % count;
-          const int64_t column = (first + tile) * kColumns;
-          // Missing rows of the last block repeat its last one and are not stored.
-          const T* lines[kRows];
-          for (int64_t r = 0; r < kRows; ++r) lines[r] = left + std::min(row + r, rows - 1) * left_step;
-          multiply(lines, panel.data() + tile * tile_size, inner, results);
-          for (int64_t r = 0; r < std::min(kRows, rows - row); ++r) {
-            store(row + r, column, std::min(kColumns, columns - column), results[r]);
-          }
-        }
-      });
+      call.parallel_for(
+          row_blocks * count, 1 + (1 << 13) / tile_size, [&](int64_t begin, int64_t end) {
+            T results[kRows][kColumns];
+            for (int64_t item = begin; item < end; ++item) {
+              const int64_t row = item / count * kRows;
+              const int64_t tile = item % count;
+              const int64_t column = (first + tile) * kColumns;
+              // Missing rows of the last block repeat its last one and are not stored.
+              const T* lines[kRows];
+              for (int64_t r = 0; r < kRows; ++r)
+                lines[r] = left + std::min(row + r, rows - 1) * left_step;
+              multiply(lines, panel.data() + tile * tile_size, inner, results);
+              for (int64_t r = 0; r < std::min(kRows, rows - row); ++r) {
+                store(row + r, column, std::min(kColumns, columns - column), results[r]);
+              }
+            }
+          });
     }
   }
 

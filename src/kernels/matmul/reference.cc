@@ -45,8 +45,9 @@ Status products(Call& call, const Tensor& a, const Tensor& b, int64_t count, int
   T* const result = reinterpret_cast<T*>(out.data());
   for (int64_t i = 0; i < count; ++i) {
     T* const target = result + i * rows * columns;
-    multiply<T>(call, left.data_as<T>() + i * rows * inner, right.data_as<T>() + i * inner * columns,
-                rows, inner, columns, [=](int64_t row, int64_t column, int64_t n, const T* values) {
+    multiply<T>(call, left.data_as<T>() + i * rows * inner,
+                right.data_as<T>() + i * inner * columns, rows, inner, columns,
+                [=](int64_t row, int64_t column, int64_t n, const T* values) {
                   std::copy_n(values, n, target + row * columns + column);
                 });
   }
@@ -70,7 +71,8 @@ Status bmm(Call& call) {
   const Tensor& b = call.tensor(1);
   PTE_CHECK(check_types(call, a, b));
   if (a.rank() != 3 || b.rank() != 3 || a.size(0) != b.size(0) || a.size(2) != b.size(1)) {
-    return call.invalid("{} and {} are not batches of matrices that multiply", a.describe(), b.describe());
+    return call.invalid("{} and {} are not batches of matrices that multiply", a.describe(),
+                        b.describe());
   }
   PTE_CHECK(check_out_type(call, a.dtype(), call.out()));
   PTE_CHECK(resize_out(call, call.out(), {a.size(0), a.size(1), b.size(2)}));

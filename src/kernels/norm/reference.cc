@@ -9,7 +9,8 @@
 namespace pte::kernels {
 namespace {
 
-Status check_vector(const Call& call, const Tensor* tensor, std::string_view name, int64_t channels) {
+Status check_vector(const Call& call, const Tensor* tensor, std::string_view name,
+                    int64_t channels) {
   if (tensor == nullptr || (tensor->rank() == 1 && tensor->size(0) == channels)) return {};
   return call.invalid("{} {} does not fit {} channels", name, tensor->describe(), channels);
 }
@@ -54,17 +55,20 @@ Status batch_norm(Call& call) {
       const double scale = (weight == nullptr ? 1.0 : weights.data_as<double>()[c]) /
                            std::sqrt(variances.data_as<double>()[c] + eps);
       alpha[static_cast<size_t>(c)] = static_cast<C>(scale);
-      beta[static_cast<size_t>(c)] = static_cast<C>(
-          (bias == nullptr ? 0.0 : biases.data_as<double>()[c]) - means.data_as<double>()[c] * scale);
+      beta[static_cast<size_t>(c)] =
+          static_cast<C>((bias == nullptr ? 0.0 : biases.data_as<double>()[c]) -
+                         means.data_as<double>()[c] * scale);
     }
     Strides by_channel(input.rank(), 0);
     by_channel[1] = 1;
     const auto vector = [&](const std::vector<C>& values) {
-      return Operand{reinterpret_cast<const std::byte*>(values.data()), dtype_of<C>(), by_channel, dtype_of<C>()};
+      return Operand{reinterpret_cast<const std::byte*>(values.data()), dtype_of<C>(), by_channel,
+                     dtype_of<C>()};
     };
-    map_elements<C>(call,
-                    std::array{Operand::of(input, input.sizes(), input.dtype()), vector(alpha), vector(beta)},
-                    out, input.dtype(), [](C x, C a, C b) { return x * a + b; });
+    map_elements<C>(
+        call,
+        std::array{Operand::of(input, input.sizes(), input.dtype()), vector(alpha), vector(beta)},
+        out, input.dtype(), [](C x, C a, C b) { return x * a + b; });
     return {};
   });
 }
@@ -83,14 +87,17 @@ Status layer_norm(Call& call) {
   const bool fits = !shape.empty() && shape.size() <= input.rank() &&
                     std::equal(shape.rbegin(), shape.rend(), input.sizes().rbegin());
   if (!fits) {
-    return call.invalid("normalized_shape [{}] is not the end of {}", fmt::join(shape, ","), input.describe());
+    return call.invalid("normalized_shape [{}] is not the end of {}", fmt::join(shape, ","),
+                        input.describe());
   }
   for (const Tensor* vector : {weight, bias}) {
     if (vector != nullptr && vector->sizes() != shape) {
-      return call.invalid("weight or bias {} does not have sizes [{}]", vector->describe(), fmt::join(shape, ","));
+      return call.invalid("weight or bias {} does not have sizes [{}]", vector->describe(),
+                          fmt::join(shape, ","));
     }
   }
-  Sizes outer(input.sizes().begin(), input.sizes().end() - static_cast<std::ptrdiff_t>(shape.size()));
+  Sizes outer(input.sizes().begin(),
+              input.sizes().end() - static_cast<std::ptrdiff_t>(shape.size()));
   int64_t rows = 1;
   for (const int64_t size : outer) rows *= size;
   int64_t length = 1;
@@ -119,28 +126,29 @@ Status layer_norm(Call& call) {
     C* const mean_data = means.data();
     C* const scale_data = scales.data();
     C* const target = normal.data();
-    call.parallel_for(rows, 1 + (1 << 14) / std::max<int64_t>(length, 1), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const C* x = dense.data_as<C>() + row * length;
-        double sum = 0;
-        for (int64_t i = 0; i < length; ++i) sum += static_cast<double>(x[i]);
-        const double mean = sum / static_cast<double>(length);
-        double squares = 0;
-        for (int64_t i = 0; i < length; ++i) {
-          const double d = static_cast<double>(x[i]) - mean;
-          squares += d * d;
-        }
-        const double scale = 1.0 / std::sqrt(squares / static_cast<double>(length) + eps);
-        mean_data[row] = static_cast<C>(mean);
-        scale_data[row] = static_cast<C>(scale);
-        C* y = target + row * length;
-        for (int64_t i = 0; i < length; ++i) {
-          const double unit = (static_cast<double>(x[i]) - mean) * scale;
-          y[i] = static_cast<C>(unit * static_cast<double>(w == nullptr ? C{1} : w[i]) +
-                                static_cast<double>(b == nullptr ? C{0} : b[i]));
-        }
-      }
-    });
+    call.parallel_for(
+        rows, 1 + (1 << 14) / std::max<int64_t>(length, 1), [&](int64_t begin, int64_t end) {
+          for (int64_t row = begin; row < end; ++row) {
+            const C* x = dense.data_as<C>() + row * length;
+            double sum = 0;
+            for (int64_t i = 0; i < length; ++i) sum += static_cast<double>(x[i]);
+            const double mean = sum / static_cast<double>(length);
+            double squares = 0;
+            for (int64_t i = 0; i < length; ++i) {
+              const double d = static_cast<double>(x[i]) - mean;
+              squares += d * d;
+            }
+            const double scale = 1.0 / std::sqrt(squares / static_cast<double>(length) + eps);
+            mean_data[row] = static_cast<C>(mean);
+            scale_data[row] = static_cast<C>(scale);
+            C* y = target + row * length;
+            for (int64_t i = 0; i < length; ++i) {
+              const double unit = (static_cast<double>(x[i]) - mean) * scale;
+              y[i] = static_cast<C>(unit * static_cast<double>(w == nullptr ? C{1} : w[i]) +
+                                    static_cast<double>(b == nullptr ? C{0} : b[i]));
+            }
+          }
+        });
     PTE_CHECK(normal.commit(call));
     PTE_CHECK(means.commit(call));
     return scales.commit(call);

@@ -9,9 +9,11 @@ using Ints = std::vector<int64_t>;
 
 Tensor make(DType dtype, Sizes sizes) { return std::move(*Tensor::zeros(dtype, std::move(sizes))); }
 
-bool max_pool(const Tensor& x, Ints kernel, Ints stride, Ints padding, Ints dilation, Sizes result) {
+bool max_pool(const Tensor& x, Ints kernel, Ints stride, Ints padding, Ints dilation,
+              Sizes result) {
   std::vector<EValue> args{x, kernel, stride, padding, dilation, false};
-  std::vector<EValue> results{EValue(make(DType::kFloat32, result)), EValue(make(DType::kInt64, result))};
+  std::vector<EValue> results{EValue(make(DType::kFloat32, result)),
+                              EValue(make(DType::kInt64, result))};
   return call_kernel("aten::max_pool2d_with_indices", args, results).has_value();
 }
 
@@ -31,21 +33,28 @@ TEST(Pool, RefusesWindowsThatDoNotFit) {
 
 TEST(Pool, AveragesAHandfulByHand) {
   const Tensor x = Tensor::of<float>({1, 2, 3}, {1, 2, 3, 4, 5, 6});
-  const auto out = call_one("aten::_adaptive_avg_pool2d", {x, Ints{1, 2}}, make(DType::kFloat32, {1, 1, 2}));
+  const auto out =
+      call_one("aten::_adaptive_avg_pool2d", {x, Ints{1, 2}}, make(DType::kFloat32, {1, 1, 2}));
   ASSERT_TRUE(out.has_value()) << out.error().message;
   EXPECT_EQ(elements<float>(*out->get<Tensor>()), (std::vector<float>{3, 4}));
-  EXPECT_FALSE(call_one("aten::_adaptive_avg_pool2d", {make(DType::kFloat32, {1, 0, 3}), Ints{1, 1}},
-                        make(DType::kFloat32, {1, 1, 1})).has_value());
-  EXPECT_FALSE(call_one("aten::_adaptive_avg_pool2d", {x, Ints{-1, 1}}, make(DType::kFloat32, {1, 1, 1})).has_value());
+  EXPECT_FALSE(call_one("aten::_adaptive_avg_pool2d",
+                        {make(DType::kFloat32, {1, 0, 3}), Ints{1, 1}},
+                        make(DType::kFloat32, {1, 1, 1}))
+                   .has_value());
+  EXPECT_FALSE(
+      call_one("aten::_adaptive_avg_pool2d", {x, Ints{-1, 1}}, make(DType::kFloat32, {1, 1, 1}))
+          .has_value());
   EXPECT_FALSE(call_one("aten::avg_pool2d", {x, Ints{2}, Ints{}, Ints{0}, false, true, int64_t{0}},
-                        make(DType::kFloat32, {1, 1, 1})).has_value());
+                        make(DType::kFloat32, {1, 1, 1}))
+                   .has_value());
 }
 
 TEST(Resample, RefusesSizesAndScalesThatMeanNothing) {
   const Tensor x = make(DType::kFloat32, {1, 1, 2, 2});
   const auto nearest = [&](EValue size, EValue scales) {
     return call_one("aten::upsample_nearest2d.vec", {x, std::move(size), std::move(scales)},
-                    make(DType::kFloat32, {1, 1, 4, 4})).has_value();
+                    make(DType::kFloat32, {1, 1, 4, 4}))
+        .has_value();
   };
   using Reals = std::vector<double>;
   EXPECT_TRUE(nearest(Ints{4, 4}, EValue()));

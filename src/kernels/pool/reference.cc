@@ -63,7 +63,8 @@ Result<Window> window_of(const Call& call, const std::vector<int64_t>& dilations
     // A last window that would begin in the padding on the right is dropped.
     if (ceil_mode && (axis.out - 1) * axis.stride >= axis.in + axis.padding) --axis.out;
     if (axis.out < 1) {
-      return call.invalid("{} is smaller than the window [{}]", self.describe(), fmt::join(call.ints(1), ","));
+      return call.invalid("{} is smaller than the window [{}]", self.describe(),
+                          fmt::join(call.ints(1), ","));
     }
     window.sizes[dim] = axis.out;
   }
@@ -74,9 +75,10 @@ Result<Window> window_of(const Call& call, const std::vector<int64_t>& dilations
 // Calls body(plane) for each, on the session's threads.
 template <typename Body>
 void for_each_plane(const Call& call, int64_t planes, int64_t work, Body body) {
-  call.parallel_for(planes, 1 + (1 << 14) / std::max<int64_t>(work, 1), [&](int64_t begin, int64_t end) {
-    for (int64_t plane = begin; plane < end; ++plane) body(plane);
-  });
+  call.parallel_for(planes, 1 + (1 << 14) / std::max<int64_t>(work, 1),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t plane = begin; plane < end; ++plane) body(plane);
+                    });
 }
 
 Status avg_pool2d(Call& call) {
@@ -97,32 +99,34 @@ Status avg_pool2d(Call& call) {
     const Axis& x_axis = window.x;
     const C* const source = dense.data_as<C>();
     C* const target = out.data();
-    for_each_plane(call, window.planes, y_axis.out * x_axis.out * y_axis.kernel * x_axis.kernel,
-                   [&](int64_t plane) {
-      const C* from = source + plane * y_axis.in * x_axis.in;
-      C* to = target + plane * y_axis.out * x_axis.out;
-      for (int64_t oy = 0; oy < y_axis.out; ++oy) {
-        const int64_t top = oy * y_axis.stride - y_axis.padding;
-        const int64_t bottom = std::min(top + y_axis.kernel, y_axis.in + y_axis.padding);
-        for (int64_t ox = 0; ox < x_axis.out; ++ox) {
-          const int64_t left = ox * x_axis.stride - x_axis.padding;
-          const int64_t right = std::min(left + x_axis.kernel, x_axis.in + x_axis.padding);
-          const int64_t y0 = std::max<int64_t>(top, 0);
-          const int64_t y1 = std::min(bottom, y_axis.in);
-          const int64_t x0 = std::max<int64_t>(left, 0);
-          const int64_t x1 = std::min(right, x_axis.in);
-          double sum = 0;
-          for (int64_t iy = y0; iy < y1; ++iy) {
-            for (int64_t ix = x0; ix < x1; ++ix) sum += static_cast<double>(from[iy * x_axis.in + ix]);
+    for_each_plane(
+        call, window.planes, y_axis.out * x_axis.out * y_axis.kernel * x_axis.kernel,
+        [&](int64_t plane) {
+          const C* from = source + plane * y_axis.in * x_axis.in;
+          C* to = target + plane * y_axis.out * x_axis.out;
+          for (int64_t oy = 0; oy < y_axis.out; ++oy) {
+            const int64_t top = oy * y_axis.stride - y_axis.padding;
+            const int64_t bottom = std::min(top + y_axis.kernel, y_axis.in + y_axis.padding);
+            for (int64_t ox = 0; ox < x_axis.out; ++ox) {
+              const int64_t left = ox * x_axis.stride - x_axis.padding;
+              const int64_t right = std::min(left + x_axis.kernel, x_axis.in + x_axis.padding);
+              const int64_t y0 = std::max<int64_t>(top, 0);
+              const int64_t y1 = std::min(bottom, y_axis.in);
+              const int64_t x0 = std::max<int64_t>(left, 0);
+              const int64_t x1 = std::min(right, x_axis.in);
+              double sum = 0;
+              for (int64_t iy = y0; iy < y1; ++iy) {
+                for (int64_t ix = x0; ix < x1; ++ix)
+                  sum += static_cast<double>(from[iy * x_axis.in + ix]);
+              }
+              // Padding counts up to the padded edge, never the part that ceil_mode adds.
+              const int64_t count = divisor         ? *divisor
+                                    : count_padding ? (bottom - top) * (right - left)
+                                                    : (y1 - y0) * (x1 - x0);
+              *to++ = y0 < y1 && x0 < x1 ? static_cast<C>(sum / static_cast<double>(count)) : C{0};
+            }
           }
-          // Padding counts up to the padded edge, never the part that ceil_mode adds.
-          const int64_t count = divisor        ? *divisor
-                                : count_padding ? (bottom - top) * (right - left)
-                                                : (y1 - y0) * (x1 - x0);
-          *to++ = y0 < y1 && x0 < x1 ? static_cast<C>(sum / static_cast<double>(count)) : C{0};
-        }
-      }
-    });
+        });
     return out.commit(call);
   });
 }
@@ -152,7 +156,8 @@ Status max_pool2d(Call& call) {
       int64_t* index = index_data + plane * y.out * x.out;
       // The first tap of a window that lies inside.
       const auto first = [](const Axis& axis, int64_t start) {
-        return start >= 0 ? start : start + (-start + axis.dilation - 1) / axis.dilation * axis.dilation;
+        return start >= 0 ? start
+                          : start + (-start + axis.dilation - 1) / axis.dilation * axis.dilation;
       };
       for (int64_t oy = 0; oy < y.out; ++oy) {
         const int64_t top = oy * y.stride - y.padding;

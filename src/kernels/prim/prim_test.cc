@@ -85,7 +85,9 @@ TEST(Prim, ReadsTensors) {
   EXPECT_EQ(*call_one("aten::sym_numel", {x}, EValue())->get<int64_t>(), 6);
   EXPECT_FALSE(call_one("aten::sym_size.int", {x, int64_t{2}}, EValue()).has_value());
   EXPECT_FALSE(call_one("aten::_local_scalar_dense", {x}, EValue()).has_value());
-  const auto item = [](const Tensor& t) { return *call_one("aten::_local_scalar_dense", {t}, EValue()); };
+  const auto item = [](const Tensor& t) {
+    return *call_one("aten::_local_scalar_dense", {t}, EValue());
+  };
   EXPECT_EQ(*item(Tensor::scalar<float>(1.5F)).get<double>(), 1.5);
   EXPECT_EQ(*item(Tensor::scalar<Half>(Half(1.5F))).get<double>(), 1.5);
   EXPECT_EQ(*item(Tensor::scalar<double>(0.1)).get<double>(), 0.1);

@@ -135,9 +135,12 @@ Status relation(Call& call) {
 
 EValue value_of(const Scalar& scalar) {
   switch (scalar.kind) {
-    case Scalar::Kind::kFloat: return EValue(scalar.real);
-    case Scalar::Kind::kBool: return EValue(scalar.integer != 0);
-    case Scalar::Kind::kInt: break;
+    case Scalar::Kind::kFloat:
+      return EValue(scalar.real);
+    case Scalar::Kind::kBool:
+      return EValue(scalar.integer != 0);
+    case Scalar::Kind::kInt:
+      break;
   }
   return EValue(scalar.integer);
 }

@@ -17,8 +17,10 @@ struct SumState {
     sum += part;
   }
   C finish() const {
-    if constexpr (std::is_integral_v<C>) return static_cast<C>(sum);
-    else return static_cast<C>(sum / divisor);
+    if constexpr (std::is_integral_v<C>)
+      return static_cast<C>(sum);
+    else
+      return static_cast<C>(sum / divisor);
   }
 };
 
@@ -47,7 +49,8 @@ struct ArgState {
   void add(const C* values, int64_t n) {
     for (int64_t i = 0; i < n; ++i, ++position) {
       const C x = values[i];
-      const bool better = place < 0 || (best == best && (x != x || (kMaximum ? x > best : x < best)));
+      const bool better =
+          place < 0 || (best == best && (x != x || (kMaximum ? x > best : x < best)));
       if (better) {
         best = x;
         place = position;
@@ -74,7 +77,8 @@ Result<std::optional<DType>> dtype_argument(const Call& call, size_t arg) {
 }
 
 template <bool kMean>
-Status sum_over(Call& call, const std::vector<int64_t>* dims, bool keepdim, std::optional<DType> dtype) {
+Status sum_over(Call& call, const std::vector<int64_t>* dims, bool keepdim,
+                std::optional<DType> dtype) {
   const Tensor& self = call.tensor(0);
   Tensor& out = call.out();
   PTE_CHECK(check_real(call, self));
@@ -120,7 +124,8 @@ Status extreme(Call& call) {
   }
   PTE_CHECK(resize_out(call, out, reduced_sizes(self, mask, keepdim)));
   dispatch_compute(self.dtype(), [&]<typename C>(C) {
-    reduce_elements<C>(call, self, mask, keepdim, self.dtype(), out, self.dtype(), ExtremeState<C, kMaximum>{});
+    reduce_elements<C>(call, self, mask, keepdim, self.dtype(), out, self.dtype(),
+                       ExtremeState<C, kMaximum>{});
   });
   return {};
 }
@@ -142,7 +147,8 @@ Status arg_extreme(Call& call) {
   // Places count in row-major order.
   PTE_TRY(const Tensor dense, self.contiguous());
   dispatch_compute(self.dtype(), [&]<typename C>(C) {
-    reduce_elements<C>(call, dense, mask, keepdim, self.dtype(), out, DType::kInt64, ArgState<C, kMaximum>{});
+    reduce_elements<C>(call, dense, mask, keepdim, self.dtype(), out, DType::kInt64,
+                       ArgState<C, kMaximum>{});
   });
   return {};
 }

@@ -29,18 +29,22 @@ Result<Target> target_of(const Call& call, size_t scale_arg) {
   target.sizes = self.sizes();
   for (size_t i = 0; i < 2; ++i) {
     if (size != nullptr) {
-      if (size->size() != 2) return call.invalid("output_size [{}] is not two numbers", fmt::join(*size, ","));
+      if (size->size() != 2)
+        return call.invalid("output_size [{}] is not two numbers", fmt::join(*size, ","));
       target.sizes[2 + i] = (*size)[i];
     } else {
-      if (scales->size() != 2) return call.invalid("scale_factors [{}] are not two numbers", fmt::join(*scales, ","));
+      if (scales->size() != 2)
+        return call.invalid("scale_factors [{}] are not two numbers", fmt::join(*scales, ","));
       const double scale = (*scales)[i];
       const double wanted = static_cast<double>(self.size(2 + i)) * scale;
-      if (!(scale > 0) || !(wanted < INT32_MAX)) return call.invalid("scale factor {} is out of range", scale);
+      if (!(scale > 0) || !(wanted < INT32_MAX))
+        return call.invalid("scale factor {} is out of range", scale);
       target.sizes[2 + i] = static_cast<int64_t>(wanted);
       target.given[i] = 1.0 / scale;
     }
     if (target.sizes[2 + i] < 1 || target.sizes[2 + i] > INT32_MAX || self.size(2 + i) < 1) {
-      return call.invalid("cannot resize {} to [{}]", self.describe(), fmt::join(target.sizes, ","));
+      return call.invalid("cannot resize {} to [{}]", self.describe(),
+                          fmt::join(target.sizes, ","));
     }
   }
   return target;
@@ -62,7 +66,8 @@ Status upsample_nearest(Call& call) {
     const float ratio = target.given[i] > 0 ? static_cast<float>(target.given[i])
                                             : static_cast<float>(in) / static_cast<float>(count);
     for (int64_t o = 0; o < count; ++o) {
-      places[i].push_back(std::min(static_cast<int64_t>(std::floor(static_cast<float>(o) * ratio)), in - 1));
+      places[i].push_back(
+          std::min(static_cast<int64_t>(std::floor(static_cast<float>(o) * ratio)), in - 1));
     }
   }
   const size_t element = size_of(self.dtype());
@@ -71,8 +76,10 @@ Status upsample_nearest(Call& call) {
   std::byte* const to = out.mutable_data();
   call.parallel_for(self.size(0) * channels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
-      const int64_t from_plane = plane / channels * self.strides()[0] + plane % channels * self.strides()[1];
-      const int64_t to_plane = plane / channels * out.strides()[0] + plane % channels * out.strides()[1];
+      const int64_t from_plane =
+          plane / channels * self.strides()[0] + plane % channels * self.strides()[1];
+      const int64_t to_plane =
+          plane / channels * out.strides()[0] + plane % channels * out.strides()[1];
       for (size_t y = 0; y < places[0].size(); ++y) {
         const int64_t from_row = from_plane + places[0][y] * self.strides()[2];
         const int64_t to_row = to_plane + static_cast<int64_t>(y) * out.strides()[2];
@@ -104,8 +111,8 @@ std::vector<Tap<C>> taps_of(int64_t in, int64_t out, double given, bool align_co
   }
   std::vector<Tap<C>> taps;
   for (int64_t o = 0; o < out; ++o) {
-    C place = align_corners ? ratio * static_cast<C>(o)
-                            : ratio * (static_cast<C>(o) + C(0.5)) - C(0.5);
+    C place =
+        align_corners ? ratio * static_cast<C>(o) : ratio * (static_cast<C>(o) + C(0.5)) - C(0.5);
     place = std::max(place, C{0});
     const int64_t low = std::min(static_cast<int64_t>(place), in - 1);
     const C weight = std::min(std::max(place - static_cast<C>(low), C{0}), C{1});
@@ -141,8 +148,10 @@ Status upsample_bilinear(Call& call) {
           const C* upper = from + row.low * in_x;
           const C* lower = from + row.high * in_x;
           for (const Tap<C>& column : columns) {
-            const C above = upper[column.low] * (C{1} - column.weight) + upper[column.high] * column.weight;
-            const C below = lower[column.low] * (C{1} - column.weight) + lower[column.high] * column.weight;
+            const C above =
+                upper[column.low] * (C{1} - column.weight) + upper[column.high] * column.weight;
+            const C below =
+                lower[column.low] * (C{1} - column.weight) + lower[column.high] * column.weight;
             *to++ = above * (C{1} - row.weight) + below * row.weight;
           }
         }

@@ -53,7 +53,8 @@ Status softmax(Call& call) {
         store_run<C>(out.dtype(), out.mutable_data() + to * to_size, to_step, length, line.data());
       };
       loop.run(begin, end, [&](const int64_t* offsets, int64_t n) {
-        for (int64_t i = 0; i < n; ++i) one(offsets[0] + i * loop.step(0), offsets[1] + i * loop.step(1));
+        for (int64_t i = 0; i < n; ++i)
+          one(offsets[0] + i * loop.step(0), offsets[1] + i * loop.step(1));
       });
     });
     return 0;
