@@ -14,7 +14,7 @@ namespace pte::importers {
 inline MappedFile stored_zip(const std::vector<std::pair<std::string, std::string>>& entries) {
   std::string out, directory;
   const auto put = [](std::string& to, uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) to += static_cast<char>(value >> (8 * i) & 0xff);
+    for (int i = 0; i < bytes; ++i, value >>= 8) to += static_cast<char>(value & 0xff);
   };
   for (const auto& [name, data] : entries) {
     const size_t offset = out.size();
