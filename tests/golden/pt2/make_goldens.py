@@ -7,9 +7,11 @@ names of the files are those of the functions, with "_aten" where decompositions
 import io
 import json
 import pathlib
+import struct
 import sys
 import warnings
 import zipfile
+import zlib
 
 import torch
 from torch import nn
@@ -166,12 +168,41 @@ class Unsupported(nn.Module):
         return rotate(x), z.abs()
 
 
+def hide_paths(file):
+    """Stack traces name folders of the machine that made the file: replaces them by a neutral name
+    of the same length, so that no offset moves, and mends the checksums."""
+    data = bytearray(file.read_bytes())
+    folders = [sys.prefix, str(pathlib.Path(__file__).resolve().parents[3])]
+    for folder in folders:
+        neutral = ("/source" + "_" * len(folder))[: len(folder)]
+        data = data.replace(folder.encode(), neutral.encode())
+    # The checksum stands in the central directory and in the descriptor behind the data.
+    for entry in zipfile.ZipFile(io.BytesIO(data)).infolist():
+        name, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
+        start = entry.header_offset + 30 + name + extra
+        fresh = struct.pack("<I", zlib.crc32(data[start : start + entry.file_size]))
+        old = struct.pack("<I", entry.CRC)
+        record = data.rindex(old)
+        while data[record - 16 : record - 12] != b"PK\x01\x02" or not data[record + 30 :].startswith(
+            entry.filename.encode()
+        ):
+            record = data.rindex(old, 0, record)
+        data[record : record + 4] = fresh
+        descriptor = start + entry.file_size
+        if data[descriptor : descriptor + 4] == b"PK\x07\x08":
+            data[descriptor + 4 : descriptor + 8] = fresh
+    file.write_bytes(data)
+    assert zipfile.ZipFile(file).testzip() is None
+
+
 def write(name, model, args, kwargs=None, aten=False, train=False, **options):
     model = model.train() if train else model.eval()
     program = export(model, args, kwargs, **options)
     save(program, str(OUT / f"{name}.pt2"))
+    hide_paths(OUT / f"{name}.pt2")
     if aten:
         save(program.run_decompositions(), str(OUT / f"{name}_aten.pt2"))
+        hide_paths(OUT / f"{name}_aten.pt2")
 
 
 def old_layout(name, source):
