@@ -1,8 +1,9 @@
 // The rewrites: each takes a module in PyTorch's vocabulary, changes it in place and returns how
 // many places it changed. One pass, one file; pipelines.h puts them in order.
 //
-// All of them recurse into subgraphs, keep source locations and symbolic sizes, leave unused inputs
-// in their places, and never touch a constant that some method writes.
+// Importers hand over graphs that are free of writes. All passes recurse into subgraphs, keep
+// source locations and symbolic sizes, leave unused inputs in their places, and never touch a
+// constant that some method writes.
 #pragma once
 
 #include <bitset>
@@ -25,10 +26,6 @@ class OpSet {
  private:
   std::bitset<static_cast<size_t>(Op::kCount)> bits_;
 };
-
-// In-place operators become their functional forms; writes into buffers and inputs become mutation
-// outputs. Fails with kUnsupported where a write would have to travel through a view.
-Result<int64_t> functionalize(ir::Module& module);
 
 // Drops what does nothing at inference: dropout, detach, casts and copies to the same type, views
 // to the same shape, full slices, empty padding, assertions. Fails with kUnsupported on dropout

@@ -15,7 +15,6 @@ void append(std::vector<Pass>& to, std::vector<Pass> passes) {
 // What both kinds of program begin with.
 std::vector<Pass> common_passes() {
   std::vector<Pass> passes;
-  passes.push_back({"functionalize", "in-place operators become functional", functionalize});
   passes.push_back({"remove_identities", "drop what does nothing at inference", remove_identities});
   passes.push_back(
       decompose_pass("decompose", "composites become core operators", xnnpack_operators()));

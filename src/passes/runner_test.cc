@@ -81,7 +81,7 @@ TEST(Pipelines, PortableLeavesOnlyWhatProgramsCall) {
     %lb = const @l.bias
     %a: float32[1,4,8,8] = aten.conv2d.default(%x, %w, none, [1, 1], [1, 1])
     %b: float32[1,4,8,8] = aten.batch_norm.default(%a, %g, %g, %g, %g, false, 0.1, 1e-05, true)
-    %c: float32[1,4,8,8] = aten.hardswish_.default(%b)
+    %c: float32[1,4,8,8] = aten.hardswish.default(%b)
     %d: float32[1,4,4,4] = aten.max_pool2d.default(%c, [2, 2])
     %e: float32[1,4,1,1] = aten.adaptive_avg_pool2d.default(%d, [1, 1])
     %f: float32[1,4] = aten.flatten.using_ints(%e, 1)
