@@ -1,11 +1,11 @@
-# pte_layer(<folder> DEPENDS <layers…> LINK <libraries…>)
+# pte_layer(<folder> [NO_RECURSE] [VECTORS] DEPENDS <layers…> LINK <libraries…>)
 #
 # Makes library `pte_<folder>` (slashes become underscores) from every .cc file beneath the
 # calling directory, and a test program `<folder>_test` from every *_test.cc.
 # `cmake/check_layers.cmake` holds the include statements against the order that docs/architecture.md
-# gives.
+# gives. VECTORS marks code over Highway: the scalar preset pins it, and only it, to the scalar target.
 function(pte_layer name)
-  cmake_parse_arguments(ARG "NO_RECURSE" "" "DEPENDS;LINK;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "NO_RECURSE;VECTORS" "" "DEPENDS;LINK;TEST_DEPENDS" ${ARGN})
   string(REPLACE "/" "_" id ${name})
   set(mode GLOB_RECURSE)
   if(ARG_NO_RECURSE)
@@ -20,6 +20,9 @@ function(pte_layer name)
   if(sources)
     add_library(pte_${id} STATIC ${sources})
     target_link_libraries(pte_${id} PUBLIC pte_options ${ARG_DEPENDS} ${ARG_LINK})
+    if(ARG_VECTORS AND PTE_FORCE_SCALAR)
+      target_compile_definitions(pte_${id} PRIVATE PTE_FORCE_SCALAR=1)
+    endif()
   else()
     add_library(pte_${id} INTERFACE)
     target_link_libraries(pte_${id} INTERFACE pte_options ${ARG_DEPENDS} ${ARG_LINK})
@@ -28,6 +31,9 @@ function(pte_layer name)
     add_executable(${id}_test ${tests})
     target_link_libraries(${id}_test PRIVATE pte_${id} ${ARG_TEST_DEPENDS} GTest::gtest_main)
     target_compile_definitions(${id}_test PRIVATE PTE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    if(ARG_VECTORS AND PTE_FORCE_SCALAR)
+      target_compile_definitions(${id}_test PRIVATE PTE_FORCE_SCALAR=1)
+    endif()
     add_test(NAME ${id} COMMAND ${id}_test)
     set_tests_properties(${id} PROPERTIES TIMEOUT 600)
   endif()

@@ -10,7 +10,8 @@ for part in "$@"; do
     build) packages+=(g++ cmake ninja-build make pkg-config flatbuffers-compiler libflatbuffers-dev libfmt-dev
                       libcli11-dev nlohmann-json3-dev libhwy-dev libexpected-dev
                       libjpeg62-turbo-dev libspng-dev libssl-dev zlib1g-dev) ;;
-    test) packages+=(libgtest-dev libgmock-dev) ;;
+    # ccache: the scalar preset differs from dev in the vector code alone and takes the rest from it.
+    test) packages+=(libgtest-dev libgmock-dev ccache) ;;
     bench) packages+=(libbenchmark-dev) ;;
     fuzz) packages+=(clang-14 libclang-rt-14-dev) ;;
     format) packages+=(clang-format-14) ;;
