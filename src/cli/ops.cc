@@ -23,12 +23,13 @@ Result<int> list_ops(const Context& context, const std::string& filter) {
           {{"name", op.full_name()},
            {"program", op.out_name.empty() ? nlohmann::json() : nlohmann::json(op.out_name)},
            {"kernel", kernel},
+           {"written", op.emittable()},
            {"shape_inference", shapes}});
       continue;
     }
     print("{}  {}\n", pad_right(op.full_name(), 46),
-          op.emittable() ? (kernel ? op.out_name : op.out_name + "  (no kernel)")
-                         : "rewritten before emission");
+          op.callable() ? (kernel ? op.out_name : op.out_name + "  (no kernel)")
+                        : "rewritten before emission");
   }
   if (context.json) {
     print_json({{"operators", std::move(rows)}, {"count", shown}, {"with_kernel", with_kernel}});

@@ -7,9 +7,9 @@
 namespace pte::kernels {
 namespace {
 
-TEST(Registry, EveryEmittableOperatorHasAKernel) {
+TEST(Registry, EveryCallableOperatorHasAKernel) {
   for (const OpInfo& op : all_ops()) {
-    EXPECT_TRUE(!op.emittable() || find_kernel(op.op) != nullptr) << op.full_name();
+    EXPECT_TRUE(!op.callable() || find_kernel(op.op) != nullptr) << op.full_name();
   }
   EXPECT_EQ(find_kernel(Op::kCount), nullptr);
 }

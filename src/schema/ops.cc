@@ -165,6 +165,8 @@ class SchemaParser {
       pos_ = end + 1;
     } else if (eat("contiguous_format")) {
       arg.default_value = int64_t{0};
+    } else if (eat("long")) {
+      arg.default_value = int64_t{4};  // ScalarType::Long
     } else if (eat("Mean")) {
       arg.default_value = int64_t{1};
     } else {
@@ -246,7 +248,7 @@ struct Table {
     for (const OpInfo& op : ops) {
       by_name.emplace(op.full_name(), &op);
       by_target.emplace(op.target(), &op);
-      if (op.emittable()) by_out.emplace(op.out_name, &op);
+      if (op.callable()) by_out.emplace(op.out_name, &op);
     }
   }
 };

@@ -73,6 +73,9 @@ enum OpTag : uint32_t {
   kTagInPlace = 1U << 9,  // aten::add_.Tensor: writes its first operand
   kTagUnary = 1U << 10,   // elementwise with exactly one tensor operand
   kTagEffect = 1U << 11,  // must stay although nothing reads its result
+  // The official portable library has no kernel for it, although its exporter writes such calls:
+  // files that call it run here, and nothing that we write does.
+  kTagExtension = 1U << 12,
 };
 
 struct OpInfo {
@@ -82,14 +85,17 @@ struct OpInfo {
   std::vector<ArgSchema> args;
   std::vector<ReturnSchema> returns;
   uint32_t tags = 0;
-  // The operator that a program calls for this one: "aten::add.out". Empty when no official kernel
-  // library has one, so it must be decomposed before emission.
+  // The operator that a program calls for this one: "aten::add.out". Empty when it must be
+  // decomposed before emission.
   std::string out_name;
   // Which of `args` that call takes, in its order; results follow. All, unless the row lists them.
   std::vector<int> out_args;
 
   bool has(OpTag tag) const { return (tags & tag) != 0; }
-  bool emittable() const { return !out_name.empty(); }
+  // A program that calls it runs here.
+  bool callable() const { return !out_name.empty(); }
+  // The official runtime runs it too, so that what we write may call it.
+  bool emittable() const { return callable() && !has(kTagExtension); }
   // Operators such as executorch_prim::add.Scalar take their result once; kernels twice.
   bool is_prim() const;
   std::string full_name() const { return overload.empty() ? name : name + "." + overload; }
