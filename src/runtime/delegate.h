@@ -29,7 +29,7 @@ class Delegate {
 struct DelegateRequest {
   std::shared_ptr<const program::Program> program;  // for its named data, and to keep bytes alive
   const program::Delegate& delegate;
-  const Options& options;
+  const Options& options;  // for the loader's call only: copy what is needed
 };
 
 // Makes a delegate, or fails with kUnsupported when the backend is not known.

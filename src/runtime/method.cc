@@ -54,6 +54,10 @@ bool same_constant(const EValue& expected, const EValue& given) {
   return expected.is_none() && given.is_none();
 }
 
+uint64_t nanoseconds(std::chrono::steady_clock::duration time) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+}
+
 bool sizes_fit(const ValueInfo& info, const Sizes& sizes) {
   if (!info.dynamic || sizes.size() != info.sizes.size()) return sizes == info.sizes;
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -346,8 +350,14 @@ Status Method::execute() {
       }
       if (timed) {
         const auto elapsed = std::chrono::steady_clock::now() - begin;
-        const auto count = std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
-        state.options.profile({first + at, step.name, static_cast<uint64_t>(count)});
+        InstructionTiming timing;
+        timing.instruction = first + at;
+        timing.name = step.name;
+        timing.nanoseconds = nanoseconds(elapsed);
+        timing.begin = nanoseconds(begin.time_since_epoch());
+        timing.op = step.op;
+        timing.args = step.pointers;
+        state.options.profile(timing);
       }
       at = next;
     }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,14 +20,22 @@
 #include "base/thread_pool.h"
 #include "program/program.h"
 #include "runtime/delegate.h"
+#include "schema/ops.h"
 #include "tensor/evalue.h"
 
 namespace pte::runtime {
 
+// One executed instruction. What a delegate executes inside comes first, then its own call.
 struct InstructionTiming {
   size_t instruction = 0;  // counted through the method's chains
   std::string_view name;   // the operator, the backend, or the kind of instruction
   uint64_t nanoseconds = 0;
+  uint64_t begin = 0;  // nanoseconds on the steady clock
+  // -1: an instruction of the method. Else that delegate of the method is at work, and
+  // `instruction` counts the steps of the program that the delegate runs.
+  int32_t delegate = -1;
+  const OpInfo* op = nullptr;     // of kernel calls
+  std::span<EValue* const> args;  // its arguments and results as they are now; for this call only
 };
 
 struct Options {

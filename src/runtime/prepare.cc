@@ -218,7 +218,15 @@ class Preparer {
         const auto index = static_cast<size_t>(call->delegate);
         if (state_.delegates[index] != nullptr) continue;
         const program::Delegate& delegate = method_.delegates[index];
-        auto made = loader(DelegateRequest{state_.program, delegate, state_.options});
+        Options options = state_.options;
+        if (options.profile) {
+          options.profile = [report = state_.options.profile, index](const InstructionTiming& at) {
+            InstructionTiming inner = at;
+            inner.delegate = static_cast<int32_t>(index);
+            report(inner);
+          };
+        }
+        auto made = loader(DelegateRequest{state_.program, delegate, options});
         if (!made) {
           return std::move(made.error())
               .at(fmt::format("delegate {} {}", index, quote(delegate.id)));

@@ -53,6 +53,37 @@ void expect_golden(const std::string& name, size_t inputs) {
   }
 }
 
+// What the delegate runs inside is told before its own call, as that delegate's.
+TEST(XnnpackDelegate, TellsHowLongItsStepsTook) {
+  auto program = read("program/conv_relu6_xnnpack");
+  ASSERT_TRUE(program.has_value()) << program.error().message;
+  std::vector<InstructionTiming> seen;
+  size_t arguments = 0;
+  Options options;
+  options.profile = [&](const InstructionTiming& timing) {
+    seen.push_back(timing);
+    if (timing.op != nullptr) arguments += timing.args.size();
+  };
+  auto method = Method::load(std::make_shared<const program::Program>(std::move(*program)),
+                             "forward", options);
+  ASSERT_TRUE(method.has_value()) << method.error().message;
+  auto input = read_npy(kGolden + "program/conv_relu6_xnnpack.in0.npy");
+  ASSERT_TRUE(input.has_value());
+  ASSERT_TRUE((*method)->set_input(0, EValue(*input)).has_value());
+  ASSERT_TRUE((*method)->execute().has_value());
+  ASSERT_GE(seen.size(), 2U);
+  EXPECT_GT(arguments, 3U);
+  uint64_t inside = 0;
+  for (size_t i = 0; i + 1 < seen.size(); ++i) {
+    EXPECT_EQ(seen[i].delegate, 0);
+    EXPECT_GE(seen[i].begin, seen.back().begin);
+    inside += seen[i].nanoseconds;
+  }
+  EXPECT_EQ(seen.back().delegate, -1);
+  EXPECT_EQ(seen.back().name, "XnnpackBackend");
+  EXPECT_LE(inside, seen.back().nanoseconds);
+}
+
 TEST(XnnpackDelegate, Add) { expect_golden("program/add_xnnpack", 2); }
 TEST(XnnpackDelegate, Convolution) { expect_golden("program/conv_relu6_xnnpack", 1); }
 
