@@ -63,6 +63,10 @@ class ConstantTable {
   std::map<std::string, uint32_t> mutable_;
 };
 
+bool may_call(const OpInfo& op, const EmitOptions& options) {
+  return options.any_kernel ? op.callable() : op.emittable();
+}
+
 class MethodEmitter {
  public:
   MethodEmitter(const Module& module, const Graph& graph, const EmitOptions& options,
@@ -286,7 +290,7 @@ class MethodEmitter {
 
   Status emit_node(const Node& node) {
     if (node.is(Op::pte_call_delegate)) return emit_delegate(node);
-    if (!node.op().emittable()) {
+    if (!may_call(node.op(), options_)) {
       return unsupported("{} has no kernel in a program and no pass rewrote it",
                          node.op().full_name());
     }
@@ -478,22 +482,52 @@ class MethodEmitter {
     return {};
   }
 
+  // The storages that get an arena of their own: those of exactly one input or output.
+  std::map<size_t, uint32_t> own_arenas() const {
+    std::map<size_t, int> uses;
+    std::vector<size_t> order;
+    const auto add = [&](const ir::Value* value) {
+      const auto it = storage_of_.find(value);
+      if (it == storage_of_.end()) return;
+      if (++uses[it->second] == 1) order.push_back(it->second);
+    };
+    for (const ir::Value* input : graph_.inputs()) add(input);
+    for (const ir::Output& output : graph_.outputs()) {
+      if (output.value != nullptr) add(output.value);
+    }
+    std::map<size_t, uint32_t> arenas;
+    for (const size_t storage : order) {
+      if (uses[storage] == 1 && !storages_[storage].persistent)
+        arenas.emplace(storage, static_cast<uint32_t>(arenas.size() + 2));
+    }
+    return arenas;
+  }
+
   void plan() {
+    std::map<size_t, uint32_t> own;
+    if (options_.separate_io) own = own_arenas();
     std::vector<PlanItem> items;
     items.reserve(storages_.size());
-    for (const Storage& storage : storages_) {
-      items.push_back({storage.bytes, storage.first, storage.persistent ? now() : storage.last, 0});
+    for (size_t i = 0; i < storages_.size(); ++i) {
+      const Storage& storage = storages_[i];
+      items.push_back({own.contains(i) ? 0 : storage.bytes, storage.first,
+                       storage.persistent ? now() : storage.last, 0});
     }
     int64_t arena = static_cast<int64_t>(plan_memory(items));
     const bool xnnpack =
         std::any_of(method_.delegates.begin(), method_.delegates.end(),
                     [](const program::Delegate& d) { return d.id == "XnnpackBackend"; });
     if (xnnpack && arena > 0) arena += kXnnpackSlack;
+    method_.arena_sizes = {0, arena};
+    method_.arena_sizes.resize(2 + own.size());
+    for (const auto& [storage, id] : own)
+      method_.arena_sizes[id] = static_cast<int64_t>(storages_[storage].bytes);
     for (const auto& [value, storage] : storage_of_) {
       auto& tensor = std::get<TensorValue>(method_.values[static_cast<size_t>(indices_.at(value))]);
-      tensor.allocation = program::Allocation{1, items[storage].offset};
+      const auto it = own.find(storage);
+      tensor.allocation = it == own.end() ? program::Allocation{1, items[storage].offset}
+                                          : program::Allocation{it->second, 0};
     }
-    method_.arena_sizes = {0, arena};
   }
 
   const Module& module_;
@@ -511,11 +545,11 @@ class MethodEmitter {
 };
 
 // Every operator without a form in a program, in one message.
-Status check_emittable(const Module& module) {
+Status check_emittable(const Module& module, const EmitOptions& options) {
   std::map<std::string, std::pair<int, std::string>> missing;
   for (const auto& [name, method] : module.methods) {
     for (const Node* node : method.graph->nodes()) {
-      if (node->op().emittable() || node->is(Op::pte_call_delegate)) continue;
+      if (may_call(node->op(), options) || node->is(Op::pte_call_delegate)) continue;
       auto& [count, where] = missing[node->op().full_name()];
       ++count;
       if (where.empty()) where = node->location();
@@ -534,7 +568,7 @@ Status check_emittable(const Module& module) {
 }  // namespace
 
 Result<program::Program> emit(const Module& module, const EmitOptions& options) {
-  PTE_CHECK(check_emittable(module));
+  PTE_CHECK(check_emittable(module, options));
   program::Program out;
   ConstantTable constants(module, out);
   for (const auto& [name, method] : module.methods) {

@@ -13,6 +13,11 @@ namespace pte::lowering {
 struct EmitOptions {
   // Keep every call, also of views that could alias: for oracles that want one call a node.
   bool alias_views = true;
+  // Give each input and output an arena of its own (memory_id 2 and on), so that whoever runs the
+  // program can put it where the caller's tensors are; see runtime::Method::bind_arena.
+  bool separate_io = false;
+  // For programs that only our runtime sees: operators that the official one lacks may stay.
+  bool any_kernel = false;
 };
 
 // Fails with kUnsupported, naming all of them at once, when nodes cannot be emitted, and with

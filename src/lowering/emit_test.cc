@@ -49,6 +49,29 @@ TEST(Emit, NamesTheResultTwiceAndPlansMemory) {
   EXPECT_EQ(method.arena_sizes, (std::vector<int64_t>{0, 96}));
 }
 
+TEST(Emit, GivesInputsAndOutputsArenasOfTheirOwn) {
+  const auto module = ir::parse_module(R"(module "m" {
+  func forward(%a: float32[2,3]) {
+    %b: float32[2,3] = aten.relu.default(%a)
+    %c: float32[2,3] = aten.neg.default(%b)
+    %d: float32[2,3] = aten.relu.default(%c)
+    return %c, %d, %d
+  }
+})");
+  ASSERT_TRUE(module.has_value()) << module.error().message;
+  EmitOptions options;
+  options.separate_io = true;
+  const auto program = emit(*module, options);
+  ASSERT_TRUE(program.has_value()) << program.error().message;
+  ASSERT_TRUE(program::verify(*program).has_value());
+  const program::Method& method = program->methods.front();
+  EXPECT_EQ(tensor(method, method.inputs[0]).allocation->memory_id, 2U);
+  EXPECT_EQ(tensor(method, method.outputs[0]).allocation->memory_id, 3U);
+  // What is returned twice cannot lie in two places.
+  EXPECT_EQ(tensor(method, method.outputs[1]).allocation->memory_id, 1U);
+  EXPECT_EQ(method.arena_sizes, (std::vector<int64_t>{0, 32, 24, 24}));
+}
+
 TEST(Emit, ViewsShareMemoryAndCostNoCall) {
   const auto program = emitted(R"(func forward(%x: float32[2,3]) {
     %a: float32[2,3] = aten.relu.default(%x)

@@ -22,6 +22,11 @@ class Delegate {
   virtual size_t input_count() const = 0;
   virtual size_t output_count() const = 0;
 
+  // Memory that it needs during execute() and that others may use between two calls.
+  virtual uint64_t scratch_bytes() const { return 0; }
+  // At least that much, before the first execute().
+  virtual Status set_scratch(const Tensor&) { return {}; }
+
   // Reads the inputs, resizes the output tensors in the memory that they have, and fills them.
   virtual Status execute(std::span<EValue* const> args) = 0;
 };
@@ -36,7 +41,9 @@ struct DelegateRequest {
 using DelegateLoader = std::function<Result<std::unique_ptr<Delegate>>(const DelegateRequest&)>;
 
 // A delegate that runs a method of another program, such as an XNNPACK payload lifted and emitted
-// with portable operators. Takes the method's inputs and outputs in their order.
+// with portable operators. Takes the method's inputs and outputs in their order. Where the method
+// plans an input or output in an arena of its own (lowering::EmitOptions::separate_io), it works in
+// the caller's tensor, without a copy; its other arena is the scratch.
 Result<std::unique_ptr<Delegate>> make_program_delegate(
     std::shared_ptr<const program::Program> program, std::string_view method,
     const Options& options);

@@ -189,6 +189,41 @@ Status Method::set_input(size_t index, const EValue& value) {
   return {};
 }
 
+Status Method::bind_arena(uint32_t memory_id, const Tensor& memory, bool read_only) {
+  State& state = *state_;
+  const std::vector<int64_t>& planned = state.method->arena_sizes;
+  if (memory_id == 0 || memory_id >= planned.size()) {
+    return invalid_argument("there is no arena {}", memory_id);
+  }
+  if (memory.nbytes() < static_cast<uint64_t>(planned[memory_id])) {
+    return invalid_argument("arena {} takes {} bytes, {} are given", memory_id, planned[memory_id],
+                            memory.nbytes());
+  }
+  Tensor& arena = state.arenas[memory_id];
+  const bool moved = arena.data() != memory.data() || !state.arena_bound[memory_id];
+  arena = memory;
+  state.arena_bound[memory_id] = true;
+  for (const int32_t index : state.arena_values[memory_id]) {
+    const auto slot = static_cast<size_t>(index);
+    state.initial_read_only[slot] = read_only;
+    if (!moved) continue;
+    const auto& plan = std::get<TensorValue>(state.method->values[slot]);
+    Tensor& value = *state.initial[slot].get<Tensor>();
+    const size_t capacity = value.capacity_bytes();
+    value = Tensor::view(plan.dtype, value.sizes(), value.strides(),
+                         memory.data() + plan.allocation->offset, memory.owner());
+    value.set_capacity_bytes(std::max(capacity, plan.nbytes()));
+    state.values[slot] = value;
+  }
+  for (size_t i = 0; read_only && i < input_count(); ++i) {
+    const auto& value = state.method->values[static_cast<size_t>(state.method->inputs[i])];
+    const auto* tensor = std::get_if<TensorValue>(&value);
+    if (tensor != nullptr && tensor->allocation && tensor->allocation->memory_id == memory_id)
+      state.input_set[i] = true;
+  }
+  return {};
+}
+
 // Fills a list from its items as they are now.
 Status Method::State::gather(int32_t list) {
   const program::Value& shape = method->values[static_cast<size_t>(list)];

@@ -46,7 +46,8 @@ struct Options {
   uint64_t instruction_limit = 10'000'000;
   const std::atomic<bool>* cancel = nullptr;  // looked at before every instruction
   std::function<void(const InstructionTiming&)> profile;
-  DelegateLoader delegates;  // null: default_delegates()
+  bool caller_arenas = false;  // make no arenas: bind_arena() gives each before the first execution
+  DelegateLoader delegates;    // null: default_delegates()
   // Tensors of .ptd files, by fully qualified name.
   std::function<Result<Tensor>(std::string_view)> external;
 };
@@ -92,6 +93,11 @@ class Method {
   Status execute();
   // Valid until the next set_input or execute, which change a tensor's memory.
   const EValue& output(size_t index) const;
+
+  // Puts everything that the plan has in arena `memory_id` into `memory`, which must be as large as
+  // the arena, outlive the execution, and not change its place during it. With `read_only` no
+  // instruction may write there; inputs in it count as set. Keeps sizes that set_input() chose.
+  Status bind_arena(uint32_t memory_id, const Tensor& memory, bool read_only);
 
   size_t instruction_count() const;
   uint64_t memory_bytes() const;  // arenas and unplanned tensors

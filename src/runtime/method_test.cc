@@ -368,6 +368,69 @@ TEST(Delegates, RunAProgramOfTheirOwn) {
             "call names 2 values");
 }
 
+// The add program with its inputs and output in arenas 2 to 4.
+Program separate_add() {
+  Program made = add_program();
+  for (uint32_t i = 0; i < 3; ++i) {
+    std::get<program::TensorValue>(made.methods[0].values[i]).allocation =
+        program::Allocation{2 + i, 0};
+  }
+  made.methods[0].arena_sizes = {0, 0, 24, 24, 24};
+  return made;
+}
+
+TEST(Method, WorksInArenasOfTheCaller) {
+  Options options;
+  options.caller_arenas = true;
+  auto method = must_load(separate_add(), options);
+  const Tensor a = floats({2, 3}, {1, 2, 3, 4, 5, 6});
+  const Tensor b = floats({2, 3}, {10, 20, 30, 40, 50, 60});
+  const Tensor sum = floats({2, 3}, {0, 0, 0, 0, 0, 0});
+  ASSERT_OK(method->bind_arena(2, a, true));
+  ASSERT_OK(method->bind_arena(3, b, true));
+  EXPECT_EQ(method->execute().error().message,
+            "method 'forward': instruction 0: value 2 is written but has no memory");
+  ASSERT_OK(method->bind_arena(2, a, true));
+  ASSERT_OK(method->bind_arena(3, b, true));
+  ASSERT_OK(method->bind_arena(4, sum, false));
+  ASSERT_OK(method->execute());
+  EXPECT_EQ(numbers(sum), (std::vector<float>{11, 22, 33, 44, 55, 66}));
+  ASSERT_OK(method->bind_arena(2, b, true));
+  ASSERT_OK(method->bind_arena(3, b, true));
+  ASSERT_OK(method->bind_arena(4, sum, true));
+  EXPECT_EQ(method->execute().error().message,
+            "method 'forward': instruction 0: value 2 is written but is a constant");
+  EXPECT_EQ(method->bind_arena(2, floats({2}, {1, 2}), true).error().message,
+            "arena 2 takes 24 bytes, 8 are given");
+  EXPECT_FALSE(method->bind_arena(5, a, true));
+  EXPECT_FALSE(method->bind_arena(0, a, true));
+}
+
+TEST(Delegates, WorkInTheCallersTensors) {
+  Options options;
+  options.delegates = [](const DelegateRequest&) {
+    return make_program_delegate(share(separate_add()), "forward", Options{});
+  };
+  Program outer = delegated_add("Nested");
+  auto method = must_load(outer, options);
+  for (const float one : {1.0f, 2.0f}) {
+    ASSERT_OK(method->set_input(0, floats({2, 3}, {1, 2, 3, 4, 5, 6})));
+    ASSERT_OK(method->set_input(1, floats({2, 3}, {one, one, one, one, one, one})));
+    ASSERT_OK(method->execute());
+    EXPECT_EQ(numbers(method->output(0)),
+              (std::vector<float>{1 + one, 2 + one, 3 + one, 4 + one, 5 + one, 6 + one}));
+  }
+  // Arguments laid out in another way are copied.
+  for (const size_t value : {0U, 2U}) {
+    std::get<program::TensorValue>(outer.methods[0].values[value]).dim_order = {1, 0};
+  }
+  method = must_load(std::move(outer), options);
+  ASSERT_OK(method->set_input(0, floats({2, 3}, {1, 2, 3, 4, 5, 6})));
+  ASSERT_OK(method->set_input(1, floats({2, 3}, {1, 1, 1, 1, 1, 1})));
+  ASSERT_OK(method->execute());
+  EXPECT_EQ(numbers(method->output(0)), (std::vector<float>{2, 3, 4, 5, 6, 7}));
+}
+
 TEST(Delegates, UnknownBackend) {
   EXPECT_EQ(load_error(delegated_add("SomeBackend")),
             "method 'forward': delegate 0 'SomeBackend': backend 'SomeBackend' is not available in "

@@ -64,6 +64,9 @@ class Preparer {
       }
     }
     state_.arenas.resize(method_.arena_sizes.size());
+    state_.arena_bound.resize(method_.arena_sizes.size(), !state_.options.caller_arenas);
+    state_.arena_values.resize(method_.arena_sizes.size());
+    if (state_.options.caller_arenas) return {};
     for (size_t i = 1; i < method_.arena_sizes.size(); ++i) {
       const auto bytes = static_cast<uint64_t>(method_.arena_sizes[i]);
       PTE_CHECK(charge_tensor(bytes, fmt::format("arena {}:", i)));
@@ -167,6 +170,14 @@ class Preparer {
       return {};
     }
     const Tensor& arena = state_.arenas[in.allocation->memory_id];
+    state_.arena_values[in.allocation->memory_id].push_back(static_cast<int32_t>(index));
+    if (state_.options.caller_arenas) {
+      if (in.external || in.constant > 0) {
+        return unsupported("a tensor with a first content in an arena of the caller");
+      }
+      out = Tensor::view(in.dtype, in.sizes, strides, nullptr, nullptr);
+      return {};
+    }
     Tensor made = Tensor::view(in.dtype, in.sizes, strides, arena.data() + in.allocation->offset,
                                arena.owner());
     if (in.external) {
@@ -233,6 +244,21 @@ class Preparer {
         }
         state_.delegates[index] = std::move(*made);
       }
+    }
+    return scratch();
+  }
+
+  // One after the other, delegates work in the same memory.
+  Status scratch() {
+    uint64_t most = 0;
+    for (const auto& delegate : state_.delegates) {
+      if (delegate != nullptr) most = std::max(most, delegate->scratch_bytes());
+    }
+    if (most == 0) return {};
+    PTE_CHECK(charge_tensor(most, "the delegates' scratch:"));
+    PTE_TRY(state_.scratch, Tensor::zeros(DType::kUInt8, {static_cast<int64_t>(most)}));
+    for (const auto& delegate : state_.delegates) {
+      if (delegate != nullptr) PTE_CHECK(delegate->set_scratch(state_.scratch));
     }
     return {};
   }

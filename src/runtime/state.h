@@ -37,7 +37,10 @@ struct Method::State {
   Options options;
   std::vector<std::string> input_names;
 
-  std::vector<Tensor> arenas;  // by memory_id; [0] is empty
+  std::vector<Tensor> arenas;                      // by memory_id; [0] is empty
+  std::vector<bool> arena_bound;                   // has memory
+  std::vector<std::vector<int32_t>> arena_values;  // the tensors that lie in it
+  Tensor scratch;                                  // of the delegates, one after the other
   uint64_t memory_bytes = 0;
   std::vector<EValue> values;
   // What a value is when an execution begins, tensors at the memory and sizes planned for them.

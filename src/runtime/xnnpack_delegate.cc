@@ -24,6 +24,12 @@ class XnnpackDelegate : public Delegate {
   size_t input_count() const override { return graph_.num_externs - outputs_; }
   size_t output_count() const override { return outputs_; }
 
+  uint64_t scratch_bytes() const override { return inner_->scratch_bytes(); }
+  Status set_scratch(const Tensor& memory) override {
+    scratch_ = memory;
+    return give_scratch();
+  }
+
   // Arguments as the payload describes them: contiguous, as large as they may be.
   ArgTypes expected() const {
     ArgTypes types(graph_.num_externs, ir::TensorType::of(DType::kFloat32, {}));
@@ -44,7 +50,10 @@ class XnnpackDelegate : public Delegate {
     passes::Options quiet;
     quiet.verify = false;
     PTE_CHECK(run(lifted.module, quiet));
-    PTE_TRY(program::Program emitted, lowering::emit(lifted.module));
+    lowering::EmitOptions emit;
+    emit.separate_io = true;
+    emit.any_kernel = true;
+    PTE_TRY(program::Program emitted, lowering::emit(lifted.module, emit));
     auto program = std::make_shared<const program::Program>(std::move(emitted));
     PTE_CHECK(program::verify(*program));
     PTE_TRY(inner_, make_program_delegate(std::move(program), "forward", options_));
@@ -69,13 +78,24 @@ class XnnpackDelegate : public Delegate {
     for (size_t i = input_count(); i < types.size(); ++i) {
       types[i].sizes.assign(types[i].sizes.size(), ir::SymInt(1));
     }
-    if (types != types_) PTE_CHECK(prepare(std::move(types)));
+    if (types != types_) {
+      PTE_CHECK(prepare(std::move(types)));
+      PTE_CHECK(give_scratch());
+    }
     std::vector<EValue*> ordered;
     for (uint32_t arg : order_) ordered.push_back(args[arg]);
     return inner_->execute(ordered);
   }
 
  private:
+  Status give_scratch() {
+    const uint64_t bytes = inner_->scratch_bytes();
+    if (scratch_.nbytes() < bytes) {
+      PTE_TRY(scratch_, Tensor::zeros(DType::kUInt8, {static_cast<int64_t>(bytes)}));
+    }
+    return inner_->set_scratch(scratch_);
+  }
+
   static Status run(ir::Module& module, const passes::Options& options) {
     const auto pipeline = passes::portable_pipeline();
     auto timings = passes::run_passes(module, pipeline, options);
@@ -90,6 +110,7 @@ class XnnpackDelegate : public Delegate {
   ArgTypes types_;               // what inner_ is made for
   std::vector<uint32_t> order_;  // our argument for each of inner_'s
   std::unique_ptr<Delegate> inner_;
+  Tensor scratch_;
 };
 
 }  // namespace

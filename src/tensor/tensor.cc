@@ -14,6 +14,12 @@
 
 #include "base/checked.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PTE_HAS_ASAN 1  // it must see where each tensor ends
+#endif
+#endif
+
 namespace pte {
 
 DimOrder contiguous_dim_order(size_t rank) {
@@ -85,30 +91,58 @@ std::string describe(DType dtype, std::span<const int64_t> sizes) {
   return fmt::format("{}[{}]", dtype_name(dtype), fmt::join(sizes, ","));
 }
 
+namespace {
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(PTE_HAS_ASAN)
+#define PTE_MAP_LARGE_TENSORS 1
+#endif
+
+#ifdef PTE_MAP_LARGE_TENSORS
+// Zeroed pages straight from the system, which come only when they are touched: an arena of which
+// little is used costs little. Large ones sit on huge pages where the system has them, as touching
+// new memory in small pages can cost more than computing what goes into it.
+std::shared_ptr<std::byte> map_zeros(size_t bytes) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : 1;
+  const size_t mapped = bytes + alignment - 1;
+  void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return nullptr;
+  const auto start = align_up(reinterpret_cast<size_t>(base), alignment);
+  auto* memory = reinterpret_cast<std::byte*>(start);
+  if (alignment == kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
+  return {memory, [base, mapped](std::byte*) { munmap(base, mapped); }};
+}
+#endif
+
+// Null when memory cannot be had.
+std::shared_ptr<std::byte> allocate_zeros(size_t bytes) {
+  constexpr size_t kAlignment = 64;
+  if (bytes > SIZE_MAX / 2) return nullptr;
+#ifdef PTE_MAP_LARGE_TENSORS
+  constexpr size_t kLarge = size_t{128} << 10;
+  if (bytes >= kLarge) return map_zeros(bytes);
+#endif
+  const size_t rounded = std::max(align_up(bytes, kAlignment), kAlignment);
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+  if (memory == nullptr) return nullptr;
+  std::memset(memory, 0, rounded);
+  return {memory, [](std::byte* p) { std::free(p); }};
+}
+
+}  // namespace
+
 Result<Tensor> Tensor::zeros(DType dtype, Sizes sizes, DimOrder order) {
   const auto bytes = byte_count(dtype, sizes);
-  // Large tensors sit on huge pages where the system has them: touching new memory in small pages
-  // can cost more than computing what goes into it.
-  constexpr size_t kHugePage = size_t{2} << 20;
-  const size_t alignment = bytes && *bytes >= 2 * kHugePage ? kHugePage : 64;
-  void* memory = nullptr;
-  if (bytes && *bytes <= SIZE_MAX - alignment) {
-    memory =
-        std::aligned_alloc(alignment, std::max<size_t>(align_up(*bytes, alignment), alignment));
-  }
-#ifdef __linux__
-  if (memory != nullptr && alignment == kHugePage) madvise(memory, *bytes, MADV_HUGEPAGE);
-#endif
+  std::shared_ptr<std::byte> memory;
+  if (bytes) memory = allocate_zeros(*bytes);
   if (memory == nullptr) {
     return make_error(Code::kResourceLimit, "cannot allocate a tensor {}",
                       pte::describe(dtype, sizes));
   }
-  std::memset(memory, 0, *bytes);
   if (order.empty()) order = contiguous_dim_order(sizes.size());
   Strides strides = strides_of(sizes, order);
-  return view(
-      dtype, std::move(sizes), std::move(strides), static_cast<std::byte*>(memory),
-      std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); }));
+  const std::byte* data = memory.get();
+  return view(dtype, std::move(sizes), std::move(strides), data, std::move(memory));
 }
 
 Tensor Tensor::view(DType dtype, Sizes sizes, Strides strides, const std::byte* data,
