@@ -85,12 +85,16 @@ bool fits_result(const Value& value, ArgKind kind) {
 Status check_call(const Method& method, const KernelCall& call) {
   const Operator& op = method.operators[static_cast<size_t>(call.op)];
   const OpInfo* info = find_op_by_out(op.full_name());
-  if (info == nullptr) return {};
-  const size_t inputs = info->out_args.size();
-  const size_t results = info->returns.size();
+  return info == nullptr ? Status() : check_call(method, call, *info);
+}
+
+Status check_call(const Method& method, const KernelCall& call, const OpInfo& info) {
+  const Operator& op = method.operators[static_cast<size_t>(call.op)];
+  const size_t inputs = info.out_args.size();
+  const size_t results = info.returns.size();
   // Out variants name their results as arguments and then again as what they return, several of
   // them gathered in one list. In-place operators and those on sizes name each once.
-  const bool once = info->is_prim() || info->has(kTagInPlace);
+  const bool once = info.is_prim() || info.has(kTagInPlace);
   const size_t returned = once ? 0 : 1;
   const size_t expected = inputs + results + (results == 0 ? 0 : returned);
   if (call.args.size() != expected) {
@@ -101,19 +105,19 @@ Status check_call(const Method& method, const KernelCall& call) {
     return method.values[static_cast<size_t>(call.args[arg])];
   };
   for (size_t i = 0; i < inputs; ++i) {
-    const ArgSchema& arg = info->args[static_cast<size_t>(info->out_args[i])];
+    const ArgSchema& arg = info.args[static_cast<size_t>(info.out_args[i])];
     if (fits(value(i), arg.kind) || (arg.optional && std::holds_alternative<Null>(value(i))))
       continue;
     return invalid_data("{}: argument '{}' is value {} ({}), expected {}", quote(op.full_name()),
                         arg.name, call.args[i], kind_name(value(i)), expected_name(arg.kind));
   }
   for (size_t i = 0; i < results; ++i) {
-    if (fits_result(value(inputs + i), info->returns[i].kind)) continue;
+    if (fits_result(value(inputs + i), info.returns[i].kind)) continue;
     return invalid_data("{}: result {} is value {} ({}), expected {}", quote(op.full_name()), i,
                         call.args[inputs + i], kind_name(value(inputs + i)),
-                        expected_name(info->returns[i].kind));
+                        expected_name(info.returns[i].kind));
   }
-  const bool one_tensor = results == 1 && info->returns[0].kind == ArgKind::kTensor;
+  const bool one_tensor = results == 1 && info.returns[0].kind == ArgKind::kTensor;
   if (one_tensor && !once && call.args[inputs] != call.args[inputs + 1]) {
     return invalid_data("{}: its result is value {} but it returns value {}", quote(op.full_name()),
                         call.args[inputs], call.args[inputs + 1]);

@@ -291,7 +291,7 @@ Status Method::State::call(Step& step) {
   // Moves and earlier calls may have changed what a value is.
   PTE_CHECK(kernels::check_kinds(*step.op, step.pointers));
   kernels::Call call(*step.op, step.pointers, options.pool);
-  PTE_CHECK(step.kernel(call));
+  PTE_CHECK(step.custom != nullptr ? step.custom->kernel(call) : step.kernel(call));
   for (const int32_t list : step.list_results) {
     const auto* shape =
         std::get_if<program::TensorList>(&method->values[static_cast<size_t>(list)]);
@@ -363,6 +363,8 @@ Status Method::execute() {
   state.read_only = state.initial_read_only;
 
   uint64_t executed = 0;
+  const std::chrono::nanoseconds timeout = state.options.timeout;
+  const auto started = std::chrono::steady_clock::now();
   size_t first = 0;
   for (std::vector<Step>& chain : state.chains) {
     for (size_t at = 0; at < chain.size();) {
@@ -374,6 +376,10 @@ Status Method::execute() {
       if (++executed > state.options.instruction_limit) {
         return make_error(Code::kResourceLimit, "{}: stopped after {} instructions", quote(name()),
                           state.options.instruction_limit);
+      }
+      if (timeout.count() > 0 && std::chrono::steady_clock::now() - started > timeout) {
+        return make_error(Code::kResourceLimit, "{}: stopped after {} ms", quote(name()),
+                          std::chrono::ceil<std::chrono::milliseconds>(timeout).count());
       }
       size_t next = at + 1;
       const bool timed = static_cast<bool>(state.options.profile);

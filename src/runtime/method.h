@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "program/program.h"
+#include "runtime/custom_ops.h"
 #include "runtime/delegate.h"
 #include "schema/ops.h"
 #include "tensor/evalue.h"
@@ -45,11 +47,15 @@ struct Options {
   // Instructions per execution, as in the official runtime: a loop that never ends must.
   uint64_t instruction_limit = 10'000'000;
   const std::atomic<bool>* cancel = nullptr;  // looked at before every instruction
+  // Longer executions stop before their next instruction; 0: none does.
+  std::chrono::nanoseconds timeout{0};
   std::function<void(const InstructionTiming&)> profile;
   bool caller_arenas = false;  // make no arenas: bind_arena() gives each before the first execution
   DelegateLoader delegates;    // null: default_delegates()
   // Tensors of .ptd files, by fully qualified name.
   std::function<Result<Tensor>(std::string_view)> external;
+  // Kernels for operators without a row in ops.def; null: none.
+  std::shared_ptr<const CustomOps> custom_ops;
 };
 
 // The backends that this build runs itself.

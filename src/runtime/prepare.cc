@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/checked.h"
+#include "program/check_call.h"
 #include "program/quote.h"
 #include "runtime/state.h"
 
@@ -201,21 +202,42 @@ class Preparer {
     return found;
   }
 
+  std::string operator_name(const program::KernelCall& call) const {
+    return method_.operators[static_cast<size_t>(call.op)].full_name();
+  }
+
+  const CustomOp* custom_op(std::string_view name) const {
+    const CustomOps* known = state_.options.custom_ops.get();
+    return known == nullptr ? nullptr : known->find(name);
+  }
+
   // Everything that this build lacks, in one error.
   Status find_missing() {
     std::set<std::string> operators;
+    bool foreign = false;
     for (const program::Chain& chain : method_.chains) {
       for (const program::Instruction& instruction : chain.instructions) {
         const auto* call = std::get_if<program::KernelCall>(&instruction);
         if (call == nullptr) continue;
-        const std::string name = method_.operators[static_cast<size_t>(call->op)].full_name();
+        const std::string name = operator_name(*call);
         const OpInfo* op = find_op_by_out(name);
-        if (op == nullptr || kernels::find_kernel(op->op) == nullptr) operators.insert(quote(name));
+        if (op == nullptr ? custom_op(name) != nullptr : kernels::find_kernel(op->op) != nullptr) {
+          continue;
+        }
+        foreign = foreign || (op == nullptr && !name.starts_with("aten::"));
+        operators.insert(quote(name));
       }
     }
     if (operators.empty()) return {};
-    return unsupported("{} operator{} no kernel: {}", operators.size(),
-                       operators.size() == 1 ? " has" : "s have", fmt::join(operators, ", "));
+    Error error =
+        unsupported("{} operator{} no kernel: {}", operators.size(),
+                    operators.size() == 1 ? " has" : "s have", fmt::join(operators, ", "));
+    if (foreign) {
+      error.hint =
+          "operators of another namespace need kernels of yours: --plugin libmine.so, or "
+          "the module's options in the API";
+    }
+    return error;
   }
 
   Status delegates() {
@@ -314,11 +336,19 @@ class Preparer {
   }
 
   Status kernel_step(const program::KernelCall& call, Step& out) {
-    const OpInfo* op = find_op_by_out(method_.operators[static_cast<size_t>(call.op)].full_name());
+    const std::string name = operator_name(call);
+    const OpInfo* op = find_op_by_out(name);
+    if (op != nullptr) {
+      out.kernel = kernels::find_kernel(op->op);
+    } else {
+      // program::verify could not know what it takes.
+      out.custom = custom_op(name);
+      op = &out.custom->info;
+      PTE_CHECK(program::check_call(method_, call, *op));
+    }
     out.kind = Step::Kind::kKernel;
     out.op = op;
     out.name = op->out_name;
-    out.kernel = kernels::find_kernel(op->op);
     const size_t taken = op->out_args.size();
     // program::verify has counted them; what returns once more is left out.
     const size_t all = std::min(taken + op->returns.size(), call.args.size());

@@ -18,6 +18,7 @@ struct Step {
   // Calls: the operator's arguments and results, each once.
   const OpInfo* op = nullptr;
   kernels::Kernel kernel = nullptr;
+  const CustomOp* custom = nullptr;  // instead of `kernel`
   Delegate* delegate = nullptr;
   std::vector<int32_t> args;
   std::vector<EValue*> pointers;
