@@ -53,6 +53,8 @@ interop: demo-data
 	@tests/interop/official_runner/build.sh $(ORACLE) build/interop/official_runner
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate.py build/interop/models --demo $(DEMO) \
 		--jobs $(JOBS)
+	@$(ORACLE)/bin/python -W ignore tests/interop/generate_suite.py build/interop/suite \
+		--jobs $(JOBS)
 	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
 
 bench: demo-data

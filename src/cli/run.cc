@@ -1,4 +1,5 @@
 // `pte run`: execute a program on tensors from files, or on seeded random ones.
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <random>
@@ -24,6 +25,7 @@ struct Flags {
   std::string input_shapes;
   std::string format = "npy";
   int threads = 0;
+  size_t calls = 1;
 };
 
 const program::TensorValue* tensor_input(const program::Method& method, size_t index) {
@@ -67,32 +69,79 @@ Result<Tensor> random_tensor(const program::TensorValue& expected, std::mt19937_
   return tensor;
 }
 
+// A number, a truth value or a text as the kind that the program holds at that place.
+struct ReadLiteral {
+  const std::string& word;
+
+  template <typename T>
+  Result<EValue> number(const char* what) const {
+    T value = 0;
+    const char* end = word.data() + word.size();
+    const auto [rest, error] = std::from_chars(word.data(), end, value);
+    if (error != std::errc() || rest != end) return invalid_argument("'{}' is not {}", word, what);
+    return EValue(value);
+  }
+  Result<EValue> operator()(const int64_t&) const { return number<int64_t>("a whole number"); }
+  Result<EValue> operator()(const double&) const { return number<double>("a number"); }
+  Result<EValue> operator()(const bool&) const {
+    if (word == "true") return EValue(true);
+    if (word == "false") return EValue(false);
+    return invalid_argument("'{}' is neither true nor false", word);
+  }
+  Result<EValue> operator()(const std::string&) const { return EValue(word); }
+  Result<EValue> operator()(const program::Null&) const {
+    if (word == "none") return EValue();
+    return invalid_argument("'{}' is not none", word);
+  }
+  template <typename T>
+  Result<EValue> operator()(const T&) const {
+    return unsupported("an input that is neither a tensor, a number, a text nor none");
+  }
+};
+
+Result<EValue> read_input(const Flags& flags, const program::Method& method, size_t index,
+                          const std::string& word) {
+  const program::TensorValue* expected = tensor_input(method, index);
+  if (expected == nullptr) {
+    return std::visit(ReadLiteral{word}, method.values[static_cast<size_t>(method.inputs[index])])
+        .at(fmt::format("{}: input {} of '{}'", flags.file, index, method.name));
+  }
+  if (word.ends_with(".npy")) {
+    PTE_TRY(Tensor tensor, read_npy(word));
+    return EValue(std::move(tensor));
+  }
+  PTE_TRY(Tensor tensor, read_raw(word, *expected));
+  return EValue(std::move(tensor));
+}
+
+// The inputs of all calls, one after the other.
 Result<std::vector<EValue>> gather_inputs(const Flags& flags, const program::Method& method) {
   if (flags.random && !flags.inputs.empty())
     return invalid_argument("--random and --input exclude each other");
   const size_t count = method.inputs.size();
-  if (!flags.random && flags.inputs.size() != count) {
-    return invalid_argument("{}: method '{}' takes {} input{}, {} given", flags.file, method.name,
-                            count, count == 1 ? "" : "s", flags.inputs.size())
+  if (!flags.random && flags.inputs.size() != count * flags.calls) {
+    return invalid_argument(
+               "{}: method '{}' takes {} input{}{}, {} given", flags.file, method.name, count,
+               count == 1 ? "" : "s",
+               flags.calls > 1 ? fmt::format(" for each of {} calls", flags.calls) : std::string(),
+               flags.inputs.size())
         .with_hint("give each with --input FILE, or try --random 0");
   }
   std::mt19937_64 random(flags.random.value_or(0));
   std::vector<EValue> values;
-  for (size_t i = 0; i < count; ++i) {
-    const program::TensorValue* expected = tensor_input(method, i);
-    if (expected == nullptr) {
-      return unsupported("{}: input {} of '{}' is not a tensor; `pte run` gives tensors only",
-                         flags.file, i, method.name);
-    }
+  for (size_t i = 0; i < count * flags.calls; ++i) {
     if (flags.random) {
+      const program::TensorValue* expected = tensor_input(method, i % count);
+      if (expected == nullptr) {
+        return unsupported("{}: input {} of '{}' is not a tensor: --random makes tensors only",
+                           flags.file, i % count, method.name)
+            .with_hint("give every input with --input: a file, or a number as it is");
+      }
       PTE_TRY(Tensor tensor, random_tensor(*expected, random));
       values.emplace_back(std::move(tensor));
-    } else if (flags.inputs[i].ends_with(".npy")) {
-      PTE_TRY(Tensor tensor, read_npy(flags.inputs[i]));
-      values.emplace_back(std::move(tensor));
     } else {
-      PTE_TRY(Tensor tensor, read_raw(flags.inputs[i], *expected));
-      values.emplace_back(std::move(tensor));
+      PTE_TRY(EValue value, read_input(flags, method, i % count, flags.inputs[i]));
+      values.push_back(std::move(value));
     }
   }
   return values;
@@ -133,6 +182,51 @@ std::string summary(const Tensor& tensor) {
   return text;
 }
 
+// Writes and prints what one call gave; with several calls, files go to a folder for each.
+Result<nlohmann::json> show_outputs(const Flags& flags, const Context& context,
+                                    const runtime::Method& session, size_t call) {
+  std::string folder = flags.output_dir;
+  if (!folder.empty() && flags.calls > 1) {
+    folder = (fs::path(folder) / fmt::format("call{}", call)).string();
+  }
+  if (!folder.empty()) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error)
+      return make_error(Code::kIo, "{}: cannot create the folder: {}", folder, error.message());
+  }
+  const bool text = !context.json && !context.quiet;
+  if (text && flags.calls > 1) print("call {}\n", call);
+  nlohmann::json rows = nlohmann::json::array();
+  for (size_t i = 0; i < session.output_count(); ++i) {
+    const EValue& value = session.output(i);
+    const auto* tensor = value.get<Tensor>();
+    nlohmann::json row = {{"kind", value.kind()}};
+    if (tensor == nullptr) {
+      row["value"] = scalar_text(value);
+      if (text) print("out{}  {}\n", i, scalar_text(value));
+      rows.push_back(std::move(row));
+      continue;
+    }
+    row["dtype"] = dtype_name(tensor->dtype());
+    row["shape"] = tensor->sizes();
+    std::string path;
+    if (!folder.empty()) {
+      path = (fs::path(folder) / fmt::format("out{}.{}", i, flags.format == "npy" ? "npy" : "bin"))
+                 .string();
+      PTE_CHECK(write_output(flags, path, *tensor));
+      row["file"] = path;
+    }
+    rows.push_back(std::move(row));
+    if (context.quiet) {
+      if (!path.empty()) print("{}\n", path);
+    } else if (text) {
+      print("out{}  {}  {}\n", i, tensor->describe(), path.empty() ? summary(*tensor) : path);
+    }
+  }
+  return rows;
+}
+
 Result<int> run_program(const Flags& flags, const Context& context) {
   LoadOptions load;
   load.architecture = flags.architecture;
@@ -152,54 +246,31 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   Stopwatch load_watch;
   PTE_TRY(const auto session, runtime::Method::load(program, flags.method, options).at(flags.file));
   const double load_time = load_watch.milliseconds();
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    PTE_CHECK(session->set_input(i, std::move(inputs[i]))
-                  .at(flags.random ? flags.file : flags.inputs[i]));
-  }
-  Stopwatch run_watch;
-  PTE_CHECK(session->execute().at(flags.file));
-  const double run_time = run_watch.milliseconds();
-
-  if (!flags.output_dir.empty()) {
-    std::error_code error;
-    fs::create_directories(flags.output_dir, error);
-    if (error)
-      return make_error(Code::kIo, "{}: cannot create the folder: {}", flags.output_dir,
-                        error.message());
-  }
-  nlohmann::json rows = nlohmann::json::array();
-  for (size_t i = 0; i < method->outputs.size(); ++i) {
-    const EValue& value = session->output(i);
-    const auto* tensor = value.get<Tensor>();
-    nlohmann::json row = {{"kind", value.kind()}};
-    if (tensor == nullptr) {
-      row["value"] = scalar_text(value);
-      if (!context.json && !context.quiet) print("out{}  {}\n", i, scalar_text(value));
-      rows.push_back(std::move(row));
-      continue;
+  nlohmann::json calls = nlohmann::json::array();
+  double run_time = 0;
+  const size_t count = method->inputs.size();
+  for (size_t call = 0; call < flags.calls; ++call) {
+    for (size_t i = 0; i < count; ++i) {
+      const size_t at = call * count + i;
+      PTE_CHECK(session->set_input(i, std::move(inputs[at]))
+                    .at(flags.random ? flags.file : flags.inputs[at]));
     }
-    row["dtype"] = dtype_name(tensor->dtype());
-    row["shape"] = tensor->sizes();
-    std::string path;
-    if (!flags.output_dir.empty()) {
-      path = (fs::path(flags.output_dir) /
-              fmt::format("out{}.{}", i, flags.format == "npy" ? "npy" : "bin"))
-                 .string();
-      PTE_CHECK(write_output(flags, path, *tensor));
-      row["file"] = path;
-    }
-    rows.push_back(std::move(row));
-    if (context.quiet) {
-      if (!path.empty()) print("{}\n", path);
-    } else if (!context.json) {
-      print("out{}  {}  {}\n", i, tensor->describe(), path.empty() ? summary(*tensor) : path);
-    }
+    Stopwatch run_watch;
+    PTE_CHECK(session->execute().at(flags.file));
+    run_time += run_watch.milliseconds();
+    PTE_TRY(nlohmann::json rows, show_outputs(flags, context, *session, call));
+    calls.push_back({{"outputs", std::move(rows)}});
   }
   if (context.json) {
-    print_json({{"file", flags.file},
-                {"method", flags.method},
-                {"outputs", std::move(rows)},
-                {"milliseconds", {{"load", load_time}, {"run", run_time}}}});
+    nlohmann::json answer = {{"file", flags.file},
+                             {"method", flags.method},
+                             {"milliseconds", {{"load", load_time}, {"run", run_time}}}};
+    if (flags.calls == 1) {
+      answer["outputs"] = std::move(calls[0]["outputs"]);
+    } else {
+      answer["calls"] = std::move(calls);
+    }
+    print_json(answer);
   } else if (!context.quiet) {
     print("{}\n", dim(fmt::format("load {}, run {} (reference interpreter)", human_time(load_time),
                                   human_time(run_time))));
@@ -215,9 +286,16 @@ void add_run(Commands& commands) {
   auto flags = std::make_shared<Flags>();
   command->add_option("FILE", flags->file, "A .pte, or any model that `pte export` takes")
       ->required();
-  command->add_option("--input", flags->inputs, "An input, once for each: .npy, or raw elements")
+  command
+      ->add_option("--input", flags->inputs,
+                   "An input, once for each: .npy, raw elements, or a number, true, none")
       ->allow_extra_args(false);
   command->add_option("--random", flags->random, "Seeded random inputs instead");
+  command
+      ->add_option("--calls", flags->calls,
+                   "Call so often on one loaded method, with inputs for every call")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   command->add_option("--output-dir", flags->output_dir, "Write out0.npy, out1.npy … there");
   command->add_option("--format", flags->format, "Of the outputs: npy or raw")
       ->check(CLI::IsMember({"npy", "raw"}))
