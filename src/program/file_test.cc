@@ -262,7 +262,7 @@ TEST(Reader, NamesOtherFormats) {
       {std::string("\x10\0\0\0FT01\0\0\0\0", 12),
        "x: not an ExecuTorch program but ExecuTorch tensor data (.ptd)"},
       {std::string("\x10\0\0\0BP08\0\0\0\0", 12),
-       "x: not an ExecuTorch program but an ExecuTorch bundled program (.bpte)"},
+       "x: the flatbuffer is damaged or cut off: a table, offset or length leaves its 12 bytes"},
       {std::string("\x10\0\0\0ET13\0\0\0\0", 12),
        "x: not an ExecuTorch program but an ExecuTorch program of another version (identifier "
        "ET13, known is ET12)"},

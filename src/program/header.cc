@@ -32,8 +32,9 @@ Error wrong_format(Bytes file) {
     return invalid_data("not an ExecuTorch program: no identifier ET12 at byte 4");
   }
   Error error = invalid_data("not an ExecuTorch program but {}", guess);
-  if (has_text(file, 4, "BP08"))
-    error.hint = "a bundled program carries a .pte inside; extract it first";
+  if (has_text(file, 4, "FT01")) {
+    error.hint = "it holds weights of a program: `pte run MODEL.pte --data FILE.ptd`";
+  }
   if (has_text(file, 0, "PK\x03\x04")) error.hint = "`pte export` turns a model into a .pte";
   return error;
 }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/checked.h"
+#include "program/bundle.h"
 #include "program/header.h"
 #include "program/quote.h"
 #include "program/verify.h"
@@ -498,6 +499,13 @@ Result<Program> parse(const MappedFile& file) {
 
 }  // namespace
 
-Result<Program> read_program(const MappedFile& file) { return parse(file).at(file.path()); }
+Result<Program> read_program(const MappedFile& file) {
+  if (!is_bundle(file.bytes())) return parse(file).at(file.path());
+  const auto open = [&]() -> Result<Program> {
+    PTE_TRY(const MappedFile inside, extract_program(file));
+    return parse(inside);
+  };
+  return open().at(file.path());
+}
 
 }  // namespace pte::program

@@ -129,6 +129,25 @@ Result<std::unique_ptr<Delegate>> make_program_delegate(
   return std::unique_ptr<Delegate>(new ProgramDelegate(*plan, std::move(loaded)));
 }
 
+Error missing_data(std::string_view key, bool given) {
+  if (given) {
+    return make_error(Code::kNotFound, "none of the .ptd files has {}", program::quote(key))
+        .with_hint("the exporter wrote it beside the program; give that file too: --data FILE.ptd");
+  }
+  return make_error(Code::kNotFound, "{} lies in a .ptd file, and none was given",
+                    program::quote(key))
+      .with_hint("the exporter wrote it beside the program; give it with --data FILE.ptd");
+}
+
+Result<program::Blob> find_named_data(const DelegateRequest& request, std::string_view key) {
+  if (const program::Blob* blob = request.program->find_named_data(key)) return *blob;
+  const program::DataMap* data = request.options.data.get();
+  if (const program::DataEntry* entry = data == nullptr ? nullptr : data->find(key)) {
+    return entry->data;
+  }
+  return missing_data(key, data != nullptr);
+}
+
 DelegateLoader default_delegates() {
   return [](const DelegateRequest& request) -> Result<std::unique_ptr<Delegate>> {
     if (request.delegate.id == xnnpack::kBackendId) return make_xnnpack_delegate(request);

@@ -37,6 +37,12 @@ struct DelegateRequest {
   const Options& options;  // for the loader's call only: copy what is needed
 };
 
+// The bytes that a delegate asks for by name: the program's own, or those of a .ptd file. Fails with
+// kNotFound, and says how to give them.
+Result<program::Blob> find_named_data(const DelegateRequest& request, std::string_view key);
+// The error when neither has the key; `given` says whether any .ptd file was.
+Error missing_data(std::string_view key, bool given);
+
 // Makes a delegate, or fails with kUnsupported when the backend is not known.
 using DelegateLoader = std::function<Result<std::unique_ptr<Delegate>>(const DelegateRequest&)>;
 

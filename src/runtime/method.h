@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "program/program.h"
+#include "program/ptd.h"
 #include "runtime/custom_ops.h"
 #include "runtime/delegate.h"
 #include "schema/ops.h"
@@ -52,8 +53,9 @@ struct Options {
   std::function<void(const InstructionTiming&)> profile;
   bool caller_arenas = false;  // make no arenas: bind_arena() gives each before the first execution
   DelegateLoader delegates;    // null: default_delegates()
-  // Tensors of .ptd files, by fully qualified name.
-  std::function<Result<Tensor>(std::string_view)> external;
+  // What lies in .ptd files: tensors by fully qualified name, and what delegates ask for. Methods
+  // share it; it may be null. A key that the program has too is an error, as in the official one.
+  std::shared_ptr<const program::DataMap> data;
   // Kernels for operators without a row in ops.def; null: none.
   std::shared_ptr<const CustomOps> custom_ops;
 };

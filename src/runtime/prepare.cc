@@ -23,6 +23,7 @@ class Preparer {
       : state_(state), program_(*state.program), method_(*state.method) {}
 
   Status run() {
+    PTE_CHECK(data_keys());
     PTE_CHECK(arenas());
     PTE_CHECK(values());
     PTE_CHECK(find_missing());
@@ -143,9 +144,6 @@ class Preparer {
     if (in.dynamism == program::Dynamism::kDynamicUnbound) {
       return unsupported("a tensor whose sizes have no upper bound");
     }
-    if (in.external && !state_.options.external) {
-      return unsupported("{} lies in a .ptd file, and none was given", quote(in.name));
-    }
     const Strides strides = strides_of(in.sizes, in.dim_order);
     EValue& out = state_.initial[index];
     if (!in.allocation && (in.external || in.constant > 0)) {
@@ -192,14 +190,40 @@ class Preparer {
     return {};
   }
 
+  // What a .ptd file has for an external tensor.
   Result<Tensor> external(const TensorValue& in) const {
-    PTE_TRY(Tensor found, state_.options.external(in.name));
-    if (found.dtype() != in.dtype || found.sizes() != in.sizes ||
-        !found.is_dense_in(in.dim_order)) {
-      return make_error(Code::kMismatch, "{} is {} in the .ptd file, expected {}", quote(in.name),
-                        found.describe(), describe(in.dtype, in.sizes));
+    const program::DataEntry* entry =
+        state_.options.data == nullptr ? nullptr : state_.options.data->find(in.name);
+    if (entry == nullptr) {
+      return missing_data(in.name, state_.options.data != nullptr);
+    }
+    if (!entry->layout) {
+      return make_error(Code::kMismatch, "{} has no tensor layout in its .ptd file, expected {}",
+                        quote(in.name), describe(in.dtype, in.sizes));
+    }
+    const program::TensorLayout& layout = *entry->layout;
+    const Strides strides = strides_of(layout.sizes, layout.dim_order);
+    Tensor found = Tensor::view(layout.dtype, layout.sizes, strides, entry->data.bytes.data(),
+                                entry->data.owner);
+    // Orders may differ in the places of dimensions of size 1.
+    if (layout.dtype != in.dtype || layout.sizes != in.sizes || !found.is_dense_in(in.dim_order)) {
+      return make_error(Code::kMismatch, "{} is {} with dim order [{}] in its .ptd file, expected "
+                        "{} with [{}]", quote(in.name), found.describe(),
+                        fmt::join(layout.dim_order, ","), describe(in.dtype, in.sizes),
+                        fmt::join(in.dim_order, ","));
     }
     return found;
+  }
+
+  // The official runtime refuses a key that both program and .ptd files have.
+  Status data_keys() const {
+    if (state_.options.data == nullptr || state_.options.data->empty()) return {};
+    for (const program::NamedData& entry : program_.named_data) {
+      if (state_.options.data->find(entry.key) == nullptr) continue;
+      return make_error(Code::kMismatch, "the key {} is both in the program and in a .ptd file",
+                        quote(entry.key));
+    }
+    return {};
   }
 
   std::string operator_name(const program::KernelCall& call) const {

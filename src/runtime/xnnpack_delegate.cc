@@ -117,14 +117,9 @@ class XnnpackDelegate : public Delegate {
 
 Result<std::unique_ptr<Delegate>> make_xnnpack_delegate(const DelegateRequest& request) {
   const auto resolve = [&](std::string_view key) -> Result<Tensor> {
-    const program::Blob* blob = request.program->find_named_data(key);
-    if (blob == nullptr) {
-      if (request.options.external) return request.options.external(key);
-      return make_error(Code::kNotFound, "the program has no named data '{}'", key)
-          .with_hint("weights in a .ptd file must be given with the program");
-    }
-    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob->size())}, {1},
-                        blob->bytes.data(), blob->owner);
+    PTE_TRY(const program::Blob blob, find_named_data(request, key));
+    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob.size())}, {1},
+                        blob.bytes.data(), blob.owner);
   };
   PTE_TRY(xnnpack::XnnGraph graph,
           xnnpack::decode(request.delegate.payload.bytes, request.delegate.payload.owner, resolve));

@@ -99,7 +99,7 @@ TEST(XnnpackDelegate, MissingWeightsAreNamed) {
   auto method =
       Method::load(std::make_shared<const program::Program>(std::move(*program)), "forward");
   ASSERT_FALSE(method.has_value());
-  EXPECT_NE(method.error().message.find("no named data"), std::string::npos)
+  EXPECT_NE(method.error().message.find("lies in a .ptd file"), std::string::npos)
       << method.error().message;
 }
 
