@@ -12,7 +12,8 @@ using Table = std::array<Infer, static_cast<size_t>(Op::kCount)>;
 Table gather() {
   Table table{};
   for (const auto family : {elementwise_inference(), convolution_inference(), pooling_inference(),
-                            matrix_inference(), normalization_inference(), reduction_inference(),
+                            matrix_inference(), normalization_inference(),
+                            quantized_inference(), reduction_inference(),
                             view_inference(), selection_inference(), factory_inference(),
                             in_place_inference(), symbolic_inference(), control_flow_inference()}) {
     for (const InferEntry& entry : family) table[static_cast<size_t>(entry.op)] = entry.infer;

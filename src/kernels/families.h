@@ -16,6 +16,7 @@ std::span<const Entry> matmul_kernels();
 std::span<const Entry> norm_kernels();
 std::span<const Entry> pool_kernels();
 std::span<const Entry> prim_kernels();
+std::span<const Entry> quantized_kernels();
 std::span<const Entry> reduce_kernels();
 std::span<const Entry> resample_kernels();
 std::span<const Entry> softmax_kernels();

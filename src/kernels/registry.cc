@@ -9,8 +9,8 @@ std::vector<Kernel> gather() {
   std::vector<Kernel> table(static_cast<size_t>(Op::kCount), nullptr);
   for (const std::span<const Entry> family :
        {conv_kernels(), elementwise_kernels(), unary_kernels(), factory_kernels(), layout_kernels(),
-        matmul_kernels(), norm_kernels(), pool_kernels(), prim_kernels(), reduce_kernels(),
-        resample_kernels(), softmax_kernels()}) {
+        matmul_kernels(), norm_kernels(), pool_kernels(), prim_kernels(), quantized_kernels(),
+        reduce_kernels(), resample_kernels(), softmax_kernels()}) {
     for (const Entry& entry : family) table[static_cast<size_t>(entry.op)] = entry.kernel;
   }
   return table;

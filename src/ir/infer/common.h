@@ -18,6 +18,7 @@ std::span<const InferEntry> convolution_inference();
 std::span<const InferEntry> pooling_inference();
 std::span<const InferEntry> matrix_inference();
 std::span<const InferEntry> normalization_inference();
+std::span<const InferEntry> quantized_inference();
 std::span<const InferEntry> reduction_inference();
 std::span<const InferEntry> view_inference();
 std::span<const InferEntry> selection_inference();

@@ -105,7 +105,9 @@ InferResult infer_conv(const InferContext& c, const Convolution& conv) {
     PTE_TRY(SymInt size, spatial_size(c, conv, i, input.sizes[sizes.size()], weight.sizes[i + 2]));
     sizes.push_back(std::move(size));
   }
-  DimOrder order = suggested_order(input, sizes.size());
+  // PyTorch's convolutions of volumes come out contiguous.
+  DimOrder order = spatial == 3 ? contiguous_dim_order(sizes.size())
+                                : suggested_order(input, sizes.size());
   return one({input.dtype, std::move(sizes), std::move(order)});
 }
 

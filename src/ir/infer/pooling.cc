@@ -29,32 +29,32 @@ Result<SymInt> pooled_size(const InferContext& c, const Window& w, size_t i, con
   return bounded_min(c, size, last);
 }
 
-// `kernel`, `stride`, `padding`, then where there is one `dilation`, then ceil_mode.
-Result<Window> read_window(const InferContext& c, size_t spatial, bool dilated) {
+// From argument `first` on: kernel, stride, padding, then where there is one dilation, then
+// ceil_mode.
+Result<Window> read_window(const InferContext& c, size_t spatial, bool dilated, size_t first = 1) {
   Window w;
-  PTE_TRY(w.kernel, size_list(c, 1, spatial));
-  PTE_TRY(const SymSizes stride, size_list(c, 2));
+  PTE_TRY(w.kernel, size_list(c, first, spatial));
+  PTE_TRY(const SymSizes stride, size_list(c, first + 1));
   w.stride = w.kernel;
   if (!stride.empty()) {
-    PTE_TRY(w.stride, size_list(c, 2, spatial));
+    PTE_TRY(w.stride, size_list(c, first + 1, spatial));
   }
-  PTE_TRY(w.padding, size_list(c, 3, spatial));
+  PTE_TRY(w.padding, size_list(c, first + 2, spatial));
   w.dilation.assign(spatial, 1);
   if (dilated) {
-    PTE_TRY(w.dilation, size_list(c, 4, spatial));
+    PTE_TRY(w.dilation, size_list(c, first + 3, spatial));
   }
-  w.ceil_mode = bool_arg(c, dilated ? 5 : 4);
+  w.ceil_mode = bool_arg(c, first + (dilated ? 4 : 3));
   for (size_t i = 0; i < spatial; ++i) {
     const auto kernel = w.kernel[i].constant();
     const auto padding = w.padding[i].constant();
-    if (!kernel || *kernel < 1) return bad_arg(c, 1, "must be positive");
+    if (!kernel || *kernel < 1) return bad_arg(c, first, "must be positive");
     if (!w.stride[i].is_constant() || *w.stride[i].constant() < 1)
-      return bad_arg(c, 2, "must be positive");
+      return bad_arg(c, first + 1, "must be positive");
     if (!w.dilation[i].is_constant() || *w.dilation[i].constant() < 1)
-      return bad_arg(c, 4, "must be positive");
-    const SymInt extent = w.dilation[i] * (w.kernel[i] - 1) + 1;  // SymInt arithmetic cannot trap
-    if (!padding || *padding < 0 || *padding > *extent.constant() / 2) {
-      return bad_arg(c, 3,
+      return bad_arg(c, first + 3, "must be positive");
+    if (!padding || *padding < 0 || *padding > *kernel / 2) {
+      return bad_arg(c, first + 2,
                      fmt::format("{} must be between 0 and half the kernel size {}",
                                  w.padding[i].to_string(), *kernel));
     }
@@ -97,11 +97,48 @@ InferResult pool_one(const InferContext& c) {
   return one(std::move(type));
 }
 
-InferResult max_pool_with_indices(const InferContext& c) {
-  PTE_TRY(const TensorType type, pool(c, 2, true));
-  TensorType indices = type;
+std::vector<Type> values_and_indices(TensorType values) {
+  TensorType indices = values;
   indices.dtype = DType::kInt64;
-  return std::vector<Type>{type, indices};
+  return {Type(std::move(values)), Type(std::move(indices))};
+}
+
+// PyTorch's averages over volumes, and all that adapts to them, come out contiguous.
+TensorType made_contiguous(TensorType type) {
+  type.dim_order = contiguous_dim_order(type.rank());
+  return type;
+}
+
+template <size_t Spatial>
+InferResult max_pool_with_indices(const InferContext& c) {
+  PTE_TRY(TensorType type, pool(c, Spatial, true));
+  return values_and_indices(std::move(type));
+}
+
+InferResult max_pool_backward(const InferContext& c) {
+  const TensorType& self = c.tensor(1);
+  if (self.rank() != 3 && self.rank() != 4)
+    return bad_arg(c, 1, fmt::format("expected rank 3 or 4, got [{}]", to_string(self.sizes)));
+  PTE_CHECK(read_window(c, 2, true, 2));
+  if (c.tensor(0).rank() != self.rank() || c.tensor(7).rank() != self.rank())
+    return bad_arg(c, 0, "gradient and indices need the rank of the input");
+  TensorType type = self;
+  type.dim_order = suggested_order(self, self.rank());
+  return one(std::move(type));
+}
+
+InferResult avg_pool3d(const InferContext& c) {
+  PTE_TRY(TensorType type, pool(c, 3, false));
+  return one(made_contiguous(std::move(type)));
+}
+
+template <size_t Spatial>
+InferResult adaptive(const InferContext& c);
+
+template <size_t Spatial>
+InferResult adaptive_max(const InferContext& c) {
+  PTE_TRY(std::vector<Type> types, adaptive<Spatial>(c));
+  return values_and_indices(std::get<TensorType>(std::move(types[0])));
 }
 
 template <size_t Spatial>
@@ -112,7 +149,8 @@ InferResult adaptive(const InferContext& c) {
     if (size.is_constant() && *size.constant() < 0)
       return bad_arg(c, 1, "sizes must not be negative");
   }
-  return one(with_spatial(c.tensor(0), sizes));
+  TensorType type = with_spatial(c.tensor(0), sizes);
+  return one(Spatial == 3 ? made_contiguous(std::move(type)) : std::move(type));
 }
 
 // floor(in * scale). Of an expression only when the scale is a fraction with a small denominator.
@@ -172,7 +210,13 @@ constexpr InferEntry kEntries[] = {
     {Op::aten_avg_pool1d, pool_one<1, false>},
     {Op::aten_avg_pool2d, pool_one<2, false>},
     {Op::aten_max_pool2d, pool_one<2, true>},
-    {Op::aten_max_pool2d_with_indices, max_pool_with_indices},
+    {Op::aten_max_pool2d_with_indices, max_pool_with_indices<2>},
+    {Op::aten_max_pool2d_with_indices_backward, max_pool_backward},
+    {Op::aten_max_pool3d_with_indices, max_pool_with_indices<3>},
+    {Op::aten_avg_pool3d, avg_pool3d},
+    {Op::aten__adaptive_avg_pool3d, adaptive<3>},
+    {Op::aten_adaptive_max_pool2d, adaptive_max<2>},
+    {Op::aten_adaptive_max_pool3d, adaptive_max<3>},
     {Op::aten_upsample_nearest2d_vec, upsample<2>},
     {Op::aten_upsample_bilinear2d_vec, upsample<3>},
 };

@@ -99,9 +99,7 @@ TEST(Convolution, RefusesWhatDoesNotFit) {
 }
 
 TEST(Convolution, NamesWhatItDoesNotSupport) {
-  const Status volume = run(arguments({1, 1, 2, 2, 2}, {1, 1, 1, 1, 1}), {1, 1, 2, 2, 2});
-  ASSERT_FALSE(volume.has_value());
-  EXPECT_EQ(volume.error().code, Code::kUnsupported);
+  EXPECT_FALSE(run(arguments({1, 1, 2, 2, 2, 2}, {1, 1, 1, 1, 1, 1}), {1, 1, 2, 2, 2, 2}));
   std::vector<EValue> args = arguments({1, 1, 2, 2}, {1, 1, 1, 1});
   args[0] = *Tensor::zeros(DType::kBool, {1, 1, 2, 2});
   const Status boolean = run(args, {1, 1, 2, 2});

@@ -1,4 +1,4 @@
-// Convolution in one and two dimensions, plain and transposed, grouped, dilated.
+// Convolution in one to three dimensions, plain and transposed, grouped, dilated.
 //
 // Every convolution is a product of the filters with columns gathered from the input, one column
 // an output pixel; only filters that read a single channel (depthwise) go row by row instead.
@@ -38,12 +38,16 @@ struct Shape {
   int64_t out_channels = 0;
   int64_t groups = 1;
   bool transposed = false;
+  // From the outermost; dimensions that the input lacks have one place and one tap.
+  Axis z;
   Axis y;
   Axis x;
 
   int64_t group_in() const { return in_channels / groups; }
   int64_t group_out() const { return out_channels / groups; }
-  int64_t pixels() const { return y.out * x.out; }
+  int64_t pixels() const { return z.out * y.out * x.out; }
+  int64_t plane() const { return z.in * y.in * x.in; }
+  int64_t taps() const { return z.kernel * y.kernel * x.kernel; }
 };
 
 // A list of one number stands for the same number in each dimension.
@@ -64,9 +68,8 @@ Result<Shape> shape_of(const Call& call) {
   const Tensor& input = call.tensor(0);
   const Tensor& weight = call.tensor(1);
   const Tensor* bias = call.optional_tensor(2);
-  if (input.rank() == 5) return call.not_supported("three spatial dimensions");
-  if ((input.rank() != 3 && input.rank() != 4) || weight.rank() != input.rank()) {
-    return call.invalid("input {} and weight {} do not have the same rank, 3 or 4",
+  if (input.rank() < 3 || input.rank() > 5 || weight.rank() != input.rank()) {
+    return call.invalid("input {} and weight {} do not have the same rank, 3 to 5",
                         input.describe(), weight.describe());
   }
   const size_t axes = input.rank() - 2;
@@ -104,7 +107,7 @@ Result<Shape> shape_of(const Call& call) {
                         shape.out_channels);
   }
   for (size_t i = 0; i < axes; ++i) {
-    Axis& axis = axes == 1 ? shape.x : i == 0 ? shape.y : shape.x;
+    Axis& axis = i + 1 == axes ? shape.x : i + 2 == axes ? shape.y : shape.z;
     axis.in = input.size(2 + i);
     axis.kernel = weight.size(2 + i);
     axis.stride = stride[i];
@@ -132,7 +135,7 @@ Result<Shape> shape_of(const Call& call) {
 // with the input channel outermost.
 template <typename T>
 std::vector<T> filters_of(const Shape& shape, const T* weight) {
-  const int64_t taps = shape.y.kernel * shape.x.kernel;
+  const int64_t taps = shape.taps();
   const int64_t in = shape.group_in();
   const int64_t out = shape.group_out();
   std::vector<T> filters(static_cast<size_t>(shape.out_channels * in * taps));
@@ -151,29 +154,36 @@ std::vector<T> filters_of(const Shape& shape, const T* weight) {
 template <typename T>
 void gather_columns(const Shape& shape, const T* planes, int64_t column, int64_t count, T* tile) {
   constexpr int64_t kColumns = Gemm<T>::kColumns;
-  const int64_t taps = shape.y.kernel * shape.x.kernel;
-  const int64_t plane = shape.y.in * shape.x.in;
+  const int64_t taps = shape.taps();
+  const int64_t plane = shape.plane();
+  const Axis& z = shape.z;
+  const Axis& y = shape.y;
+  const Axis& x = shape.x;
+  const bool transposed = shape.transposed;
   // A tap's places in the plane, one for each column; the channels share them.
   int64_t places[kColumns];
-  for (int64_t ky = 0; ky < shape.y.kernel; ++ky) {
-    for (int64_t kx = 0; kx < shape.x.kernel; ++kx) {
-      bool in_a_row = count == kColumns;
-      for (int64_t j = 0; j < kColumns; ++j) {
-        places[j] = -1;
-        if (j >= count) continue;
-        const int64_t iy = shape.y.source((column + j) / shape.x.out, ky, shape.transposed);
-        const int64_t ix = shape.x.source((column + j) % shape.x.out, kx, shape.transposed);
-        if (iy >= 0 && ix >= 0) places[j] = iy * shape.x.in + ix;
-        in_a_row = in_a_row && places[j] >= 0 && places[j] == places[0] + j;
-      }
-      T* to = tile + (ky * shape.x.kernel + kx) * kColumns;
-      for (int64_t c = 0; c < shape.group_in(); ++c, to += taps * kColumns) {
-        const T* from = planes + c * plane;
-        if (in_a_row) {
-          std::memcpy(to, from + places[0], sizeof(T) * kColumns);
-        } else {
-          for (int64_t j = 0; j < kColumns; ++j) to[j] = places[j] < 0 ? T{0} : from[places[j]];
-        }
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    const int64_t kx = tap % x.kernel;
+    const int64_t ky = tap / x.kernel % y.kernel;
+    const int64_t kz = tap / x.kernel / y.kernel;
+    bool in_a_row = count == kColumns;
+    for (int64_t j = 0; j < kColumns; ++j) {
+      places[j] = -1;
+      if (j >= count) continue;
+      const int64_t row = (column + j) / x.out;
+      const int64_t iz = z.source(row / y.out, kz, transposed);
+      const int64_t iy = y.source(row % y.out, ky, transposed);
+      const int64_t ix = x.source((column + j) % x.out, kx, transposed);
+      if (iz >= 0 && iy >= 0 && ix >= 0) places[j] = (iz * y.in + iy) * x.in + ix;
+      in_a_row = in_a_row && places[j] >= 0 && places[j] == places[0] + j;
+    }
+    T* to = tile + tap * kColumns;
+    for (int64_t c = 0; c < shape.group_in(); ++c, to += taps * kColumns) {
+      const T* from = planes + c * plane;
+      if (in_a_row) {
+        std::memcpy(to, from + places[0], sizeof(T) * kColumns);
+      } else {
+        for (int64_t j = 0; j < kColumns; ++j) to[j] = places[j] < 0 ? T{0} : from[places[j]];
       }
     }
   }
@@ -182,26 +192,37 @@ void gather_columns(const Shape& shape, const T* planes, int64_t column, int64_t
 // One output channel that reads one input channel: whole rows for each tap.
 template <typename T>
 void convolve_plane(const Shape& shape, const T* plane, const T* taps, T bias, T* out) {
-  for (int64_t oy = 0; oy < shape.y.out; ++oy, out += shape.x.out) {
-    std::fill_n(out, shape.x.out, bias);
-    for (int64_t ky = 0; ky < shape.y.kernel; ++ky) {
-      const int64_t iy = shape.y.source(oy, ky, false);
-      if (iy < 0) continue;
-      const T* row = plane + iy * shape.x.in;
-      for (int64_t kx = 0; kx < shape.x.kernel; ++kx) {
-        const T w = taps[ky * shape.x.kernel + kx];
-        // Outputs whose input lies inside the row: 0 <= ox * stride + shift < in.
-        const int64_t stride = shape.x.stride;
-        const int64_t shift = kx * shape.x.dilation - shape.x.padding;
-        const int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-        const int64_t last = shape.x.in - shift <= 0
-                                 ? 0
-                                 : std::min(shape.x.out, (shape.x.in - shift - 1) / stride + 1);
-        if (stride == 1) {
-          const T* from = row + shift;
-          for (int64_t ox = first; ox < last; ++ox) out[ox] += w * from[ox];
-        } else {
-          for (int64_t ox = first; ox < last; ++ox) out[ox] += w * row[ox * stride + shift];
+  const Axis& z = shape.z;
+  const Axis& y = shape.y;
+  const Axis& x = shape.x;
+  // One row of the result and the row of taps that meets one row of the input.
+  const auto add_row = [&x](const T* row, const T* weights, T* to) {
+    for (int64_t kx = 0; kx < x.kernel; ++kx) {
+      const T w = weights[kx];
+      // Outputs whose input lies inside the row: 0 <= ox * stride + shift < in.
+      const int64_t stride = x.stride;
+      const int64_t shift = kx * x.dilation - x.padding;
+      const int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+      const int64_t last =
+          x.in - shift <= 0 ? 0 : std::min(x.out, (x.in - shift - 1) / stride + 1);
+      if (stride == 1) {
+        const T* from = row + shift;
+        for (int64_t ox = first; ox < last; ++ox) to[ox] += w * from[ox];
+      } else {
+        for (int64_t ox = first; ox < last; ++ox) to[ox] += w * row[ox * stride + shift];
+      }
+    }
+  };
+  for (int64_t oz = 0; oz < z.out; ++oz) {
+    for (int64_t oy = 0; oy < y.out; ++oy, out += x.out) {
+      std::fill_n(out, x.out, bias);
+      for (int64_t kz = 0; kz < z.kernel; ++kz) {
+        const int64_t iz = z.source(oz, kz, false);
+        if (iz < 0) continue;
+        for (int64_t ky = 0; ky < y.kernel; ++ky) {
+          const int64_t iy = y.source(oy, ky, false);
+          if (iy < 0) continue;
+          add_row(plane + (iz * y.in + iy) * x.in, taps + (kz * y.kernel + ky) * x.kernel, out);
         }
       }
     }
@@ -211,9 +232,9 @@ void convolve_plane(const Shape& shape, const T* plane, const T* taps, T bias, T
 template <typename T>
 void convolve(const Call& call, const Shape& shape, const T* input, const T* filters, const T* bias,
               T* out) {
-  const int64_t plane = shape.y.in * shape.x.in;
+  const int64_t plane = shape.plane();
   const int64_t pixels = shape.pixels();
-  const int64_t taps = shape.y.kernel * shape.x.kernel;
+  const int64_t taps = shape.taps();
   const int64_t in = shape.group_in();
   const int64_t depth = in * taps;
   if (in == 1 && !shape.transposed) {
@@ -248,6 +269,14 @@ void convolve(const Call& call, const Shape& shape, const T* input, const T* fil
   }
 }
 
+Status bias_alone(Call& call, const Tensor* bias) {
+  Tensor& out = call.out();
+  if (bias == nullptr) return fill_with(call, out, Scalar{});
+  Strides strides(out.rank(), 0);
+  strides[1] = bias->strides()[0];
+  return copy_converting(call, bias->with_layout(out.sizes(), strides), out);
+}
+
 Status convolution(Call& call) {
   const Tensor& input = call.tensor(0);
   const Tensor& weight = call.tensor(1);
@@ -261,10 +290,13 @@ Status convolution(Call& call) {
   PTE_TRY(const Shape shape, shape_of(call));
   PTE_CHECK(check_out_type(call, input.dtype(), call.out()));
   Sizes sizes{shape.batch, shape.out_channels};
-  if (input.rank() == 4) sizes.push_back(shape.y.out);
+  if (input.rank() == 5) sizes.push_back(shape.z.out);
+  if (input.rank() >= 4) sizes.push_back(shape.y.out);
   sizes.push_back(shape.x.out);
   PTE_CHECK(resize_out(call, call.out(), sizes));
   if (call.out().numel() == 0) return {};
+  // Without an input channel a kernel of any extent has no taps to add.
+  if (weight.numel() == 0) return bias_alone(call, bias);
   return dispatch_compute(input.dtype(), [&]<typename C>(C) -> Status {
     using T = GemmElement<C>;
     PTE_TRY(const Tensor planes, dense_as<C>(call, input));
