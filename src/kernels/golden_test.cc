@@ -80,6 +80,10 @@ class Reader {
         return list<int64_t>();
       case 7:
         return list<double>();
+      case 8: {
+        const std::vector<uint8_t> items = list<uint8_t>();
+        return std::vector<bool>(items.begin(), items.end());
+      }
       case 9: {
         std::vector<Tensor> tensors(number<uint16_t>());
         for (Tensor& t : tensors) t = tensor();

@@ -10,7 +10,9 @@ import sys
 import torch
 
 import elementwise_cases
+import quantized_cases
 import shape_cases
+import vision_cases
 import window_cases
 
 FAMILIES = [
@@ -25,6 +27,8 @@ FAMILIES = [
     shape_cases.norm,
     shape_cases.softmax,
     elementwise_cases.factory,
+    quantized_cases.quantized,
+    vision_cases.volume,
 ]
 
 
