@@ -57,6 +57,7 @@ int run(int argc, const char* const* argv) {
   add_classify(commands);
   add_inspect(commands);
   add_verify(commands);
+  add_validate(commands);
   add_zoo(commands);
   add_ops(commands);
   add_completion(commands);

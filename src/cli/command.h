@@ -49,6 +49,7 @@ void add_export(Commands& commands);
 void add_inspect(Commands& commands);
 void add_ops(Commands& commands);
 void add_run(Commands& commands);
+void add_validate(Commands& commands);
 void add_verify(Commands& commands);
 void add_zoo(Commands& commands);
 

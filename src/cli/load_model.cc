@@ -25,7 +25,12 @@ bool is_pt2(const MappedFile& file) {
                  zip->find_below_top("archive_format") != nullptr);
 }
 
-bool is_program(Bytes bytes) { return bytes.size() >= 8 && as_text(bytes.subspan(4, 2)) == "ET"; }
+bool is_program(Bytes bytes) {
+  if (bytes.size() < 8) return false;
+  const std::string_view identifier = as_text(bytes.subspan(4, 4));
+  // Tensor data is no program, and the reader says what it is.
+  return identifier.substr(0, 2) == "ET" || identifier == "BP08" || identifier == "FT01";
+}
 
 std::string plural(size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
