@@ -56,6 +56,14 @@ Status CustomOps::add(CustomOp op) {
   return {};
 }
 
+Status CustomOps::add_all(const CustomOps& others) {
+  for (const auto& [name, op] : others.ops_) {
+    if (ops_.contains(name)) return invalid_argument("operator '{}' is registered twice", name);
+  }
+  ops_.insert(others.ops_.begin(), others.ops_.end());
+  return {};
+}
+
 const CustomOp* CustomOps::find(std::string_view out_name) const {
   const auto it = ops_.find(out_name);
   return it == ops_.end() ? nullptr : it->second.get();

@@ -5,21 +5,29 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
-#include "kernels/kernel.h"
+#include "base/thread_pool.h"
 #include "schema/ops.h"
+#include "tensor/evalue.h"
 
 namespace pte::runtime {
+
+struct CustomCall {
+  const OpInfo& op;
+  std::span<EValue* const> values;  // arguments, then results
+  ThreadPool* pool;                 // null: the calling thread alone
+};
 
 struct CustomOp {
   // Arguments without the results; `op` is Op::kCount, `out_name` what a program calls.
   OpInfo info;
-  // Called like a kernel of ours: kinds have been checked against `info`, tensors have memory. May
-  // be called from several threads at once when several methods run.
-  std::function<Status(kernels::Call&)> kernel;
+  // Kinds have been checked against `info`, tensors have memory. May be called from several threads
+  // at once when several methods run.
+  std::function<Status(const CustomCall&)> kernel;
 };
 
 // `schema` is the out variant as it was given to PyTorch:
@@ -32,6 +40,8 @@ class CustomOps {
  public:
   // Fails with kInvalidArgument when the name is taken, by another or by an operator of ours.
   Status add(CustomOp op);
+  // All of another set, which they then share; none of them when a name is taken.
+  Status add_all(const CustomOps& others);
   // Null when there is none of that name.
   const CustomOp* find(std::string_view out_name) const;
   bool empty() const { return ops_.empty(); }

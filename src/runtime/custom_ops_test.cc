@@ -33,12 +33,13 @@ CustomOp scale_op() {
   auto info = custom_op_info(kScale);
   EXPECT_TRUE(info) << info.error().message;
   op.info = std::move(*info);
-  op.kernel = [](kernels::Call& call) -> Status {
-    const Tensor& x = call.tensor(0);
-    PTE_CHECK(call.out().resize(x.sizes()));
+  op.kernel = [](const CustomCall& call) -> Status {
+    const Tensor& x = *call.values[0]->get<Tensor>();
+    const double factor = *call.values[1]->get<double>();
+    Tensor& out = *call.values[2]->get<Tensor>();
+    PTE_CHECK(out.resize(x.sizes()));
     for (int64_t i = 0; i < x.numel(); ++i) {
-      call.out().mutable_data_as<float>()[i] =
-          x.data_as<float>()[i] * static_cast<float>(call.real(1));
+      out.mutable_data_as<float>()[i] = x.data_as<float>()[i] * static_cast<float>(factor);
     }
     return {};
   };

@@ -291,8 +291,12 @@ Status Method::State::call(Step& step) {
   }
   // Moves and earlier calls may have changed what a value is.
   PTE_CHECK(kernels::check_kinds(*step.op, step.pointers));
-  kernels::Call call(*step.op, step.pointers, options.pool);
-  PTE_CHECK(step.custom != nullptr ? step.custom->kernel(call) : step.kernel(call));
+  if (step.custom != nullptr) {
+    PTE_CHECK(step.custom->kernel({*step.op, step.pointers, options.pool}));
+  } else {
+    kernels::Call call(*step.op, step.pointers, options.pool);
+    PTE_CHECK(step.kernel(call));
+  }
   for (const int32_t list : step.list_results) {
     const auto* shape =
         std::get_if<program::TensorList>(&method->values[static_cast<size_t>(list)]);
