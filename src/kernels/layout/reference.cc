@@ -5,15 +5,10 @@
 
 #include "kernels/common/map.h"
 #include "kernels/families.h"
+#include "kernels/layout/views.h"
 
 namespace pte::kernels {
 namespace {
-
-// Writes a strided view of the operand as the result.
-Status copy_view(Call& call, const Tensor& view, Tensor& out) {
-  PTE_CHECK(resize_out(call, out, view.sizes()));
-  return copy_converting(call, view, out);
-}
 
 // The sizes that a view request means, its one -1 worked out.
 Result<Sizes> view_sizes(const Call& call, const Tensor& self,
@@ -153,58 +148,20 @@ Status expand(Call& call) {
     if (sizes[i] == -1 && i >= lead) sizes[i] = own;
     if (sizes[i] < 0 || (sizes[i] != own && own != 1)) return refuse();
   }
+  if (!element_count(sizes)) return refuse();
   return copy_view(call, self.with_layout(sizes, broadcast_strides(self, sizes)), call.out());
 }
 
 Status select(Call& call) {
-  const Tensor& self = call.tensor(0);
-  if (self.rank() == 0) return call.invalid("a rank-0 tensor has nothing to select from");
-  PTE_TRY(const int64_t wrapped, wrap_dim(call, call.integer(1), self.rank()));
-  const size_t dim = static_cast<size_t>(wrapped);
-  const int64_t size = self.size(dim);
-  int64_t index = call.integer(2);
-  if (index < -size || index >= size) {
-    return call.invalid("index {} is out of range in dimension {} of {}", index, dim,
-                        self.describe());
-  }
-  if (index < 0) index += size;
-  Sizes sizes = self.sizes();
-  Strides strides = self.strides();
-  const int64_t offset = index * strides[dim];
-  sizes.erase(sizes.begin() + wrapped);
-  strides.erase(strides.begin() + wrapped);
-  return copy_view(call, self.with_layout(sizes, strides, offset), call.out());
-}
-
-// `count` elements from `start` in steps of `step` along one dimension.
-Tensor slice_of(const Tensor& self, size_t dim, int64_t start, int64_t count, int64_t step) {
-  Sizes sizes = self.sizes();
-  Strides strides = self.strides();
-  const int64_t offset = count == 0 ? 0 : start * strides[dim];
-  sizes[dim] = count;
-  strides[dim] *= step;
-  return self.with_layout(sizes, strides, offset);
+  PTE_TRY(const Tensor view, select_view(call, call.tensor(0), call.integer(1), call.integer(2)));
+  return copy_view(call, view, call.out());
 }
 
 Status slice(Call& call) {
-  const Tensor& self = call.tensor(0);
-  if (self.rank() == 0) return call.invalid("a rank-0 tensor cannot be sliced");
-  PTE_TRY(const int64_t wrapped, wrap_dim(call, call.integer(1), self.rank()));
-  const size_t dim = static_cast<size_t>(wrapped);
-  const int64_t size = self.size(dim);
-  const int64_t step = call.integer(4);
-  if (step <= 0) return call.invalid("step {} is not positive", step);
-  const auto place = [&](std::optional<int64_t> at, int64_t otherwise) {
-    if (!at) return otherwise;
-    return std::clamp<int64_t>(*at < 0 && *at >= -size ? *at + size : *at, 0, size);
-  };
-  const int64_t start = place(call.optional_integer(2), 0);
-  const int64_t end = std::max(place(call.optional_integer(3), size), start);
-  const int64_t count = end == start ? 0 : (end - start - 1) / step + 1;
-  // A step beyond the dimension takes one element; keep the stride product in range.
-  return copy_view(call,
-                   slice_of(self, dim, start, count, std::min(step, std::max<int64_t>(size, 1))),
-                   call.out());
+  PTE_TRY(const Tensor view,
+          slice_view(call, call.tensor(0), call.integer(1), call.optional_integer(2),
+                     call.optional_integer(3), call.integer(4)));
+  return copy_view(call, view, call.out());
 }
 
 Status split_with_sizes(Call& call) {

@@ -26,6 +26,10 @@ def encode_tensor(t):
     return out + struct.pack("<I", span) + raw
 
 
+class OptionalTensors(list):
+    """A list in which a tensor may be None."""
+
+
 def encode(value):
     if value is None:
         return b"\0"
@@ -41,6 +45,8 @@ def encode(value):
         return b"\5" + struct.pack("<H", len(value)) + value.encode()
     if isinstance(value, torch.dtype):
         return b"\2" + struct.pack("<q", DTYPES[value])
+    if isinstance(value, OptionalTensors):
+        return b"\x0a" + struct.pack("<H", len(value)) + b"".join(map(encode, value))
     if isinstance(value, (list, tuple)):
         if value and isinstance(value[0], torch.Tensor):
             return b"\x09" + struct.pack("<H", len(value)) + b"".join(map(encode_tensor, value))
@@ -76,7 +82,9 @@ class Family:
                 value = schema.default_value if schema.has_default_value() else None
             if str(schema.type) == "List[int]" and isinstance(value, int):
                 value = [value]
-            named.append((schema.name, value))
+            if str(schema.type) == "List[Optional[Tensor]]":
+                value = OptionalTensors(value)
+            named.append((schema.name, encode(value)))  # now: the call may write into it
         if widen:
             def cast(before, after):
                 return lambda t: t.to(after) if isinstance(t, torch.Tensor) and t.dtype == before else t
@@ -92,7 +100,7 @@ class Family:
         self.seen[op] = self.seen.get(op, 0) + 1
         body = text(full) + struct.pack("<BdB", mode, tolerance, len(named))
         for name, value in named:
-            body += text(name) + encode(value)
+            body += text(name) + value
         body += struct.pack("<B", len(expected)) + b"".join(map(encode, expected))
         self.cases.append(body)
 

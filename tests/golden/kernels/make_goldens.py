@@ -11,6 +11,7 @@ import torch
 
 import elementwise_cases
 import quantized_cases
+import selection_cases
 import shape_cases
 import vision_cases
 import window_cases
@@ -29,6 +30,15 @@ FAMILIES = [
     elementwise_cases.factory,
     quantized_cases.quantized,
     vision_cases.volume,
+    selection_cases.rearrange,
+    selection_cases.edges,
+    selection_cases.folds,
+    selection_cases.along,
+    selection_cases.advanced,
+    selection_cases.counting,
+    selection_cases.scan,
+    selection_cases.sorting,
+    selection_cases.search,
 ]
 
 
