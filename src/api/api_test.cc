@@ -213,6 +213,29 @@ TEST(Api, NamesMethodsAndData) {
   EXPECT_NE(third.error().message.find("'forward', 'second'"), std::string::npos);
 }
 
+TEST(Api, TakesWeightsFromDataFiles) {
+  const std::string folder = std::string(PTE_SOURCE_DIR) + "/tests/golden/runtime/";
+  auto bare = Module::load(folder + "external_two_files.pte");
+  ASSERT_OK(bare);
+  EXPECT_FALSE(bare->method());
+  ModuleOptions options;
+  options.data_files = {folder + "external_two_files.linear.ptd",
+                        folder + "external_two_files.rest.ptd"};
+  auto module = Module::load(folder + "external_two_files.pte", options);
+  ASSERT_OK(module);
+  ASSERT_OK(module->method());
+  options.data_files.pop_back();
+  options.data_files.push_back(options.data_files.front());
+  auto twice = Module::load(folder + "external_two_files.pte", options);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, Code::kMismatch);
+  options.data_files = {folder + "no such file.ptd"};
+  EXPECT_EQ(Module::load(folder + "external_two_files.pte", options).error().code, Code::kNotFound);
+  options.data_files = {folder + "external_two_files.pte"};
+  EXPECT_EQ(Module::load(folder + "external_two_files.pte", options).error().code,
+            Code::kInvalidData);
+}
+
 TEST(Api, EmptyHandlesGiveErrors) {
   const Module none;
   EXPECT_TRUE(none.method_names().empty());

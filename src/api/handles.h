@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "program/program.h"
+#include "program/ptd.h"
 #include "runtime/custom_ops.h"
 #include "runtime/method.h"
 
@@ -31,7 +32,7 @@ struct pte_operator_registry {
 struct pte_module {
   std::shared_ptr<const pte::program::Program> program;
   std::shared_ptr<const pte::runtime::CustomOps> ops;
-  std::function<pte::Result<pte::Tensor>(std::string_view)> external;
+  std::shared_ptr<const pte::program::DataMap> data;
 };
 
 struct pte_cancel_token {

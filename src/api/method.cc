@@ -70,6 +70,7 @@ Status create(const pte_module& module, std::string_view name, const pte_method_
   runtime::Options options;
   if (given != nullptr) PTE_CHECK(apply(*given, options, *method));
   options.custom_ops = module.ops;
+  options.data = module.data;
   PTE_TRY(method->method, runtime::Method::load(module.program, name, options));
   for (size_t i = 0; i < method->method->input_count(); ++i) {
     method->inputs.push_back(method->method->input_info(i));

@@ -41,7 +41,13 @@ Status load(const MappedFile& file, ModuleOptions options, pte_module** module) 
   PTE_TRY(program::Program parsed, program::read_program(file));
   made->program = std::make_shared<const program::Program>(std::move(parsed));
   if (!options.data_files.empty()) {
-    return unsupported("{}: .ptd files are not read", options.data_files.front());
+    auto data = std::make_shared<program::DataMap>();
+    for (const std::string& path : options.data_files) {
+      PTE_TRY(const MappedFile data_file, MappedFile::open(path));
+      PTE_TRY(program::DataFile parsed_data, program::read_data(data_file));
+      PTE_CHECK(data->add(std::move(parsed_data)));
+    }
+    made->data = std::move(data);
   }
   made->ops = std::move(options.ops);
   *module = made.release();

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <pte/module.h>
 
-#include <atomic>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "api/test_programs.h"
 
@@ -77,6 +79,87 @@ TEST(Operators, Run) {
     ASSERT_OK(run(pte_test::scale(), kScale, scale, &result, threads));
     EXPECT_EQ(result, (std::vector<float>{2.5, 5, 7.5, 10, 12.5, 15}));
   }
+}
+
+Status halves(Call& call) {
+  const auto x = call.tensor(0).value();
+  const auto dim = static_cast<size_t>(call.integer(1).value());
+  const bool swap = call.boolean(2).value();
+  if (x.rank() != 2 || dim != 1) return pte::Error{Code::kUnsupported, "columns only", ""};
+  const int64_t width = x.size(1) / 2;
+  for (size_t part = 0; part < 2; ++part) {
+    auto out = call.resize(3 + part, {x.size(0), width});
+    if (!out) return out.error();
+    const int64_t from = (part == 0) == swap ? width : 0;
+    for (int64_t row = 0; row < x.size(0); ++row) {
+      for (int64_t i = 0; i < width; ++i) {
+        out->data_as<float>()[row * width + i] =
+            x.data_as<float>()[row * x.strides()[0] + (from + i) * x.strides()[1]];
+      }
+    }
+  }
+  return {};
+}
+
+Status weigh(Call& call) {
+  const auto weights = call.reals(1).value();
+  if (!call.is_none(2)) return pte::Error{Code::kUnsupported, "no bias", ""};
+  auto out = call.resize(3, call.item(0, 0).value()->sizes());
+  if (!out) return out.error();
+  std::vector<float> sum(static_cast<size_t>(out->numel()));
+  for (size_t item = 0; item < call.list_size(0).value(); ++item) {
+    const auto values = call.item(0, item).value()->to_vector<float>();
+    for (size_t i = 0; i < sum.size(); ++i) {
+      sum[i] += values[i] * static_cast<float>(weights[item]);
+    }
+  }
+  std::copy(sum.begin(), sum.end(), out->data_as<float>());
+  return {};
+}
+
+// The elements of a float32 .npy file of version 1.0, whose header ends with a newline.
+std::vector<float> read_npy(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  const size_t begin = bytes.find('\n') + 1;
+  std::vector<float> values((bytes.size() - begin) / sizeof(float));
+  std::memcpy(values.data(), bytes.data() + begin, values.size() * sizeof(float));
+  return values;
+}
+
+// What the official exporter wrote of a model with operators of its own.
+TEST(Operators, RunInAnExportersProgram) {
+  const std::string golden = std::string(PTE_SOURCE_DIR) + "/tests/golden/api/custom_ops";
+  OperatorRegistry operators;
+  ASSERT_OK(operators.add(kScale, scale));
+  ASSERT_OK(
+      operators.add("mylib::halves.out(Tensor x, int dim, bool swap, *, Tensor(a!) first, "
+                    "Tensor(b!) second) -> (Tensor(a!), Tensor(b!))",
+                    halves));
+  ModuleOptions options;
+  options.operators = &operators;
+  auto module = Module::load(golden + ".pte", options);
+  ASSERT_OK(module);
+  auto incomplete = module->method();
+  ASSERT_FALSE(incomplete);
+  EXPECT_NE(incomplete.error().message.find("1 operator has no kernel: 'mylib::weigh.out'"),
+            std::string::npos)
+      << incomplete.error().message;
+  ASSERT_OK(
+      operators.add("mylib::weigh.out(Tensor[] xs, float[] weights, Tensor? bias=None, *, "
+                    "Tensor(a!) out) -> Tensor(a!)",
+                    weigh));
+  module = Module::load(golden + ".pte", options);
+  ASSERT_OK(module);
+  auto method = module->method();
+  ASSERT_OK(method);
+  const auto x = read_npy(golden + ".in0.npy");
+  ASSERT_EQ(x.size(), 16u);
+  ASSERT_OK(method->set_input(0, {x, {2, 8}}));
+  ASSERT_OK(method->execute());
+  ASSERT_EQ(method->output_count(), 2u);
+  EXPECT_EQ(method->output(0)->to_vector<float>(), read_npy(golden + ".out0.npy"));
+  EXPECT_EQ(method->output(1)->to_vector<float>(), read_npy(golden + ".out1.npy"));
 }
 
 TEST(Operators, MissingOnesAreNamedWithAHint) {
