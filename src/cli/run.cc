@@ -154,8 +154,8 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   for (size_t call = 0; call < flags.inputs.calls; ++call) {
     for (size_t i = 0; i < count; ++i) {
       const size_t at = call * count + i;
-      PTE_CHECK(session->set_input(i, std::move(inputs[at]))
-                    .at(named ? flags.inputs.inputs[at] : file));
+      PTE_CHECK(
+          session->set_input(i, std::move(inputs[at])).at(named ? flags.inputs.inputs[at] : file));
     }
     Stopwatch run_watch;
     if (Status status = session->execute(); !status) {

@@ -24,8 +24,8 @@ struct InputFlags {
   size_t calls = 1;                 // inputs are given for so many, one after the other
 };
 
-// One value for each input of the method, for each call. Numbers and texts were fixed at export: without one given
-// for each input they take that value.
+// One value for each input of the method, for each call. Numbers and texts were fixed at export:
+// without one given for each input they take that value.
 Result<std::vector<EValue>> gather_inputs(const InputFlags& flags, const program::Method& method);
 
 // .ptd files as one map; null without any.

@@ -62,8 +62,8 @@ Result<int> validate(const Flags& flags, const Context& context) {
   options.pool = &pool;
   options.cancel = watchdog.cancel();
   PTE_TRY(options.data, load_data(flags.data));
-  auto run = run_cases(flags, bundle, std::make_shared<program::Program>(std::move(inside)),
-                       options);
+  auto run =
+      run_cases(flags, bundle, std::make_shared<program::Program>(std::move(inside)), options);
   if (!run) return watchdog.explain(std::move(run.error()));
   const std::vector<Verdict>& verdicts = *run;
   if (verdicts.empty()) {
@@ -99,8 +99,8 @@ Result<int> validate(const Flags& flags, const Context& context) {
                 {"passed", passed},
                 {"cases", std::move(rows)}});
   } else if (!context.quiet) {
-    print("{} of {} cases pass (rtol {}, atol {})\n", passed, verdicts.size(),
-          flags.tolerance.rtol, flags.tolerance.atol);
+    print("{} of {} cases pass (rtol {}, atol {})\n", passed, verdicts.size(), flags.tolerance.rtol,
+          flags.tolerance.atol);
   }
   return passed == verdicts.size() ? kFine : kBad;
 }

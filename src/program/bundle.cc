@@ -99,7 +99,8 @@ class Decoder {
       return invalid_data("{} needs {} bytes, {} are stored", describe(*dtype, sizes),
                           bytes ? std::to_string(*bytes) : "too many", stored);
     }
-    const auto* data = stored == 0 ? nullptr : reinterpret_cast<const std::byte*>(in.data()->data());
+    const auto* data =
+        stored == 0 ? nullptr : reinterpret_cast<const std::byte*>(in.data()->data());
     const size_t element = std::max<size_t>(size_of(*dtype), 1);
     if (*bytes != 0 && reinterpret_cast<uintptr_t>(data) % element != 0) {
       return invalid_data("the data of {} is not aligned to its elements' {} bytes",

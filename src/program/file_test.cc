@@ -302,12 +302,36 @@ TEST(Reader, HeaderArithmetic) {
   EXPECT_NE(with(32, 8).find("outside the 8 bytes of segments"), std::string::npos) << with(32, 8);
 }
 
+// What a file breaks in several places is told at once, and a good one has no findings.
+TEST(Reader, ChecksAll) {
+  for (const char* name : kGoldens) {
+    auto file = MappedFile::open(golden(name));
+    ASSERT_TRUE(file);
+    EXPECT_TRUE(check_program(*file).empty()) << name;
+  }
+  auto bytes = serialize(rich_program());
+  ASSERT_TRUE(bytes);
+  const uint64_t eight = 8;
+  std::memcpy(bytes->data() + 32, &eight, 8);  // the segments have lost their room
+  const auto found = check_program(MappedFile::from_bytes(*bytes, "x"));
+  EXPECT_GT(found.size(), 3u);
+  for (const Finding& finding : found) EXPECT_FALSE(finding.where.empty());
+  EXPECT_EQ(check_program(MappedFile::from_bytes(*bytes, "x"), 2).size(), 2u);
+  const auto empty = check_program(MappedFile::from_bytes({}, "x"));
+  ASSERT_EQ(empty.size(), 1u);
+  EXPECT_EQ(empty[0].message, "the file is empty");
+}
+
 // However a small file is cut or changed, the reader answers, and what it accepts is writable.
 class Damage : public ::testing::TestWithParam<const char*> {};
 
 void read_and_use(std::vector<std::byte> bytes) {
-  auto program = read_bytes(std::move(bytes));
+  const MappedFile file = MappedFile::from_bytes(std::move(bytes), "test.pte");
+  auto program = read_program(file);
+  // The search for all faults and the reader agree about which files are good.
+  const std::vector<Finding> findings = check_program(file);
   if (!program) {
+    EXPECT_FALSE(findings.empty()) << program.error().message;
     EXPECT_EQ(program.error().message.rfind("test.pte: ", 0), 0u) << program.error().message;
     return;
   }

@@ -240,8 +240,7 @@ Status check_entries(const std::vector<DataEntry>& entries) {
     if (!keys.emplace(entry.key, i).second) {
       return invalid_argument("the key {} is there twice", quote(entry.key));
     }
-    if (entry.data.alignment > 4096 ||
-        (entry.data.alignment & (entry.data.alignment - 1)) != 0) {
+    if (entry.data.alignment > 4096 || (entry.data.alignment & (entry.data.alignment - 1)) != 0) {
       return invalid_argument("{}: alignment {} is no power of two up to 4096", quote(entry.key),
                               entry.data.alignment);
     }

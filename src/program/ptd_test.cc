@@ -100,8 +100,7 @@ TEST(Data, WriterRefuses) {
   EXPECT_FALSE(serialize_data(nameless));
   std::vector<DataEntry> small = {entry("w", 1)};
   small[0].layout->sizes = {2};
-  EXPECT_EQ(serialize_data(small).error().message,
-            "'w': float32[2] needs 8 bytes, 4 are stored");
+  EXPECT_EQ(serialize_data(small).error().message, "'w': float32[2] needs 8 bytes, 4 are stored");
   std::vector<DataEntry> odd = {entry("w", 1)};
   odd[0].data.alignment = 48;
   EXPECT_FALSE(serialize_data(odd));

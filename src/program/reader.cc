@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "base/checked.h"
 #include "program/bundle.h"
+#include "program/faults.h"
 #include "program/header.h"
 #include "program/quote.h"
 #include "program/verify.h"
@@ -31,9 +33,13 @@ size_t length(const FbVector<T>* vector) {
 // here; what the numbers mean is left to verify().
 class Decoder {
  public:
-  Decoder(const MappedFile& file, const FileHeader& header) : file_(file), header_(header) {}
+  // With `faults` it notes what is wrong and goes on, as far as that can be.
+  Decoder(const MappedFile& file, const FileHeader& header, Faults* faults = nullptr)
+      : file_(file), header_(header), faults_(faults) {}
 
   Result<Program> decode(const fb::Program& root);
+  // Methods of which parts are missing because of faults.
+  const std::vector<bool>& damaged() const { return damaged_; }
 
  private:
   // Copies a vector of numbers. Many tables may share one vector, so what is copied is counted.
@@ -41,11 +47,14 @@ class Decoder {
   Result<std::vector<T>> numbers(const FbVector<T>* vector);
   Result<std::string> text(const flatbuffers::String* string);
   Status count(uint64_t bytes);
+  // The error, or none when all faults are looked for and more may follow.
+  Status note(Error error, const std::string& where);
 
   Result<Value> value(const fb::EValue& in);
   Result<TensorValue> tensor(const fb::Tensor& in);
   Result<Instruction> instruction(const fb::Instruction& in);
-  Result<Chain> chain(const fb::Chain& in);
+  using Lost = std::function<Status(Error, const std::string&)>;
+  Result<Chain> chain(const fb::Chain& in, const Lost& lost);
   Result<Delegate> delegate(const fb::Program& root, const fb::BackendDelegate& in);
   Result<Method> method(const fb::Program& root, const fb::ExecutionPlan& in);
 
@@ -66,8 +75,16 @@ class Decoder {
   const MappedFile& file_;
   const FileHeader& header_;
   Program program_;
+  Faults* faults_;
+  std::vector<bool> damaged_;
   uint64_t counted_ = 0;
 };
+
+Status Decoder::note(Error error, const std::string& where) {
+  if (faults_ == nullptr || error.code == Code::kResourceLimit) return std::move(error).at(where);
+  if (faults_->add(where, error)) return make_error(Code::kResourceLimit, "too many faults");
+  return {};
+}
 
 Status Decoder::count(uint64_t bytes) {
   // No writer shares vectors, so an honest file stays below its own size.
@@ -131,10 +148,6 @@ Result<TensorValue> Decoder::tensor(const fb::Tensor& in) {
     out.external = extra->location() == fb::TensorDataLocation::EXTERNAL;
     out.device_type = static_cast<int8_t>(extra->device_type());
     out.device_index = extra->device_index();
-    if (extra->mutable_data_segments_idx() != 0) {
-      return unsupported("mutable data segment {}; only segment 0 is known",
-                         extra->mutable_data_segments_idx());
-    }
   }
   // An external tensor's index means nothing; its name says where the bytes are.
   if (out.external) out.constant = 0;
@@ -239,17 +252,17 @@ Result<Instruction> Decoder::instruction(const fb::Instruction& in) {
                      static_cast<int>(fb::InstructionArguments::MAX));
 }
 
-Result<Chain> Decoder::chain(const fb::Chain& in) {
+Result<Chain> Decoder::chain(const fb::Chain& in, const Lost& lost) {
   Chain out;
   if (in.instructions() == nullptr) return invalid_data("a chain without instructions");
-  if (length(in.inputs()) != 0 || length(in.outputs()) != 0) {
-    return unsupported("a chain with inputs and outputs of its own");
-  }
+  // Inputs and outputs of a chain are read by nobody, the official runtime included.
   out.instructions.reserve(in.instructions()->size());
   for (const auto* item : *in.instructions()) {
     auto decoded = instruction(*item);
     if (!decoded) {
-      return std::move(decoded.error()).at(fmt::format("instruction {}", out.instructions.size()));
+      PTE_CHECK(
+          lost(std::move(decoded.error()), fmt::format("instruction {}", out.instructions.size())));
+      decoded = Instruction(FreeCall{});
     }
     out.instructions.push_back(std::move(*decoded));
   }
@@ -323,6 +336,14 @@ Result<Delegate> Decoder::delegate(const fb::Program& root, const fb::BackendDel
 Result<Method> Decoder::method(const fb::Program& root, const fb::ExecutionPlan& in) {
   Method out;
   PTE_TRY(out.name, text(in.name()));
+  const std::string here = fmt::format("method {}", quote(out.name));
+  damaged_.push_back(false);
+  // What cannot be read leaves a hole; without a search for all faults it ends the reading.
+  const auto lost = [&](Error error, const std::string& where) -> Status {
+    if (faults_ == nullptr) return std::move(error).at(where);
+    damaged_.back() = true;
+    return note(std::move(error), here + ": " + where);
+  };
   const auto decode = [&]() -> Status {
     if (in.values() == nullptr || in.inputs() == nullptr || in.outputs() == nullptr ||
         in.chains() == nullptr || in.non_const_buffer_sizes() == nullptr) {
@@ -336,15 +357,18 @@ Result<Method> Decoder::method(const fb::Program& root, const fb::ExecutionPlan&
     for (const auto* item : *in.values()) {
       auto decoded = value(*item);
       if (!decoded) {
-        return std::move(decoded.error()).at(fmt::format("value {}", out.values.size()));
+        PTE_CHECK(lost(std::move(decoded.error()), fmt::format("value {}", out.values.size())));
+        decoded = Value(Null{});
       }
       out.values.push_back(std::move(*decoded));
     }
     PTE_TRY(out.inputs, numbers(in.inputs()));
     PTE_TRY(out.outputs, numbers(in.outputs()));
     for (const auto* item : *in.chains()) {
-      PTE_TRY(Chain decoded, chain(*item).at(fmt::format("chain {}", out.chains.size())));
-      out.chains.push_back(std::move(decoded));
+      auto decoded = chain(*item, lost);
+      const std::string where = fmt::format("chain {}", out.chains.size());
+      if (!decoded) PTE_CHECK(lost(std::move(decoded.error()), where));
+      out.chains.push_back(decoded ? std::move(*decoded) : Chain{});
     }
     if (in.operators() != nullptr) {
       for (const auto* item : *in.operators()) {
@@ -355,9 +379,10 @@ Result<Method> Decoder::method(const fb::Program& root, const fb::ExecutionPlan&
     }
     if (in.delegates() != nullptr) {
       for (const auto* item : *in.delegates()) {
-        PTE_TRY(Delegate decoded,
-                delegate(root, *item).at(fmt::format("delegate {}", out.delegates.size())));
-        out.delegates.push_back(std::move(decoded));
+        auto decoded = delegate(root, *item);
+        const std::string where = fmt::format("delegate {}", out.delegates.size());
+        if (!decoded) PTE_CHECK(lost(std::move(decoded.error()), where));
+        out.delegates.push_back(decoded ? std::move(*decoded) : Delegate{});
       }
     }
     PTE_TRY(out.arena_sizes, numbers(in.non_const_buffer_sizes()));
@@ -369,7 +394,11 @@ Result<Method> Decoder::method(const fb::Program& root, const fb::ExecutionPlan&
     }
     return {};
   };
-  PTE_CHECK(decode().at(fmt::format("method {}", quote(out.name))));
+  if (Status status = decode(); !status) {
+    if (faults_ == nullptr) return std::move(status.error()).at(here);
+    damaged_.back() = true;
+    PTE_CHECK(note(std::move(status.error()), here));
+  }
   return out;
 }
 
@@ -423,7 +452,7 @@ Status Decoder::constants(const fb::Program& root, const std::vector<uint64_t>& 
 Status Decoder::mutable_data(const fb::Program& root, const std::vector<uint64_t>& wanted) {
   const size_t entries = length(root.mutable_data_segments());
   if (entries == 0) return {};
-  if (entries > 1) return unsupported("{} mutable data segments; one is known", entries);
+  // The official runtime reads the first one, whatever a tensor's index says.
   PTE_TRY(program_.mutable_data,
           pieces(root, *root.mutable_data_segments()->Get(0), wanted).at("mutable data segment"));
   return {};
@@ -434,10 +463,12 @@ Status Decoder::named_data(const fb::Program& root) {
   for (const auto* item : *root.named_data()) {
     NamedData entry;
     PTE_TRY(entry.key, text(item->key()));
-    PTE_TRY(
-        const Bytes bytes,
-        segment(root, item->segment_index()).at(fmt::format("named data {}", quote(entry.key))));
-    entry.data = view(bytes);
+    auto bytes = segment(root, item->segment_index());
+    if (!bytes) {
+      PTE_CHECK(note(std::move(bytes.error()), fmt::format("named data {}", quote(entry.key))));
+      continue;
+    }
+    entry.data = view(*bytes);
     program_.named_data.push_back(std::move(entry));
   }
   return {};
@@ -467,16 +498,27 @@ Result<Program> Decoder::decode(const fb::Program& root) {
       wanted[tensor->constant] = std::max<uint64_t>(wanted[tensor->constant], tensor->nbytes());
     }
   }
-  PTE_CHECK(constants(root, constants_wanted));
-  PTE_CHECK(mutable_data(root, mutable_wanted));
+  // Without these every tensor that uses them is at fault too, which says nothing more.
+  for (Status status : {constants(root, constants_wanted), mutable_data(root, mutable_wanted)}) {
+    if (status) continue;
+    if (faults_ == nullptr) return std::move(status.error());
+    damaged_.assign(damaged_.size(), true);
+    PTE_CHECK(note(std::move(status.error()), "program"));
+  }
   PTE_CHECK(named_data(root));
   // A segment that nothing uses must lie in the file too.
-  for (size_t i = 0; i < length(root.segments()); ++i) PTE_CHECK(segment(root, i));
+  for (size_t i = 0; i < length(root.segments()); ++i) {
+    auto bytes = segment(root, i);
+    if (bytes) continue;
+    if (faults_ == nullptr) return std::move(bytes.error());
+    PTE_CHECK(note(std::move(bytes.error()), "program"));
+  }
   return std::move(program_);
 }
 
-Result<Program> parse(const MappedFile& file) {
-  PTE_TRY(const FileHeader header, read_header(file.bytes()));
+// Header and flatbuffers verifier: behind them every table and vector lies in the file.
+Result<const fb::Program*> root_of(const MappedFile& file, FileHeader& header) {
+  PTE_TRY(header, read_header(file.bytes()));
   if (header.program_size >= FLATBUFFERS_MAX_BUFFER_SIZE) {
     return unsupported("its flatbuffer has {} bytes; the format ends at {}", header.program_size,
                        FLATBUFFERS_MAX_BUFFER_SIZE);
@@ -492,9 +534,40 @@ Result<Program> parse(const MappedFile& file) {
         "the flatbuffer is damaged or cut off: a table, offset or length leaves its {} bytes",
         header.program_size);
   }
-  PTE_TRY(Program program, Decoder(file, header).decode(*fb::GetProgram(file.bytes().data())));
+  return fb::GetProgram(file.bytes().data());
+}
+
+Result<Program> parse(const MappedFile& file) {
+  FileHeader header;
+  PTE_TRY(const fb::Program* root, root_of(file, header));
+  PTE_TRY(Program program, Decoder(file, header).decode(*root));
   PTE_CHECK(verify(program));
   return program;
+}
+
+Status search(const MappedFile& file, Faults& faults) {
+  FileHeader header;
+  PTE_TRY(const fb::Program* root, root_of(file, header));
+  Decoder decoder(file, header, &faults);
+  PTE_TRY(Program program, decoder.decode(*root));
+  // What could not be read would be found at fault again wherever it is used.
+  std::vector<Method> whole;
+  for (size_t i = 0; i < program.methods.size(); ++i) {
+    if (!decoder.damaged()[i]) whole.push_back(std::move(program.methods[i]));
+  }
+  program.methods = std::move(whole);
+  const size_t before = faults.count();
+  for (Finding& finding : find_faults(program)) {
+    if (faults.add(std::move(finding.where), invalid_data("{}", finding.message))) return {};
+  }
+  // Live ranges can be followed only where every index is right.
+  if (faults.count() != before) return {};
+  for (const Method& method : program.methods) {
+    for (Finding& finding : find_plan_conflicts(method)) {
+      if (faults.add(std::move(finding.where), invalid_data("{}", finding.message))) return {};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -506,6 +579,24 @@ Result<Program> read_program(const MappedFile& file) {
     return parse(inside);
   };
   return open().at(file.path());
+}
+
+std::vector<Finding> check_program(const MappedFile& file, size_t limit) {
+  Faults faults(limit);
+  const auto run = [&]() -> Status {
+    if (!is_bundle(file.bytes())) return search(file, faults);
+    // Its test cases must be readable too.
+    PTE_TRY(const Bundle bundle, read_bundle(file));
+    return search(bundle.program, faults);
+  };
+  if (Status status = run(); !status && !faults.full()) {
+    faults.add("file", std::move(status.error()));
+  }
+  std::vector<Finding> findings;
+  for (Faults::Fault& fault : faults.all()) {
+    findings.push_back({std::move(fault.where), std::move(fault.error.message)});
+  }
+  return findings;
 }
 
 }  // namespace pte::program

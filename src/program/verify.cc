@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "program/check_call.h"
+#include "program/faults.h"
 #include "program/quote.h"
 
 namespace pte::program {
@@ -17,7 +18,8 @@ class MethodVerifier {
   MethodVerifier(const Program& program, const Method& method)
       : program_(program), method_(method) {}
 
-  Status run() const;
+  // True when `faults` is full.
+  bool run(Faults& faults) const;
 
  private:
   bool is_value(int64_t index) const {
@@ -25,7 +27,8 @@ class MethodVerifier {
   }
   Status value_index(int64_t index, std::string_view what) const;
   template <typename Kind>
-  Status item(int64_t index, std::string_view list, std::string_view kind) const;
+  Status items(const std::vector<int32_t>& items, bool optional, std::string_view list,
+               std::string_view kind) const;
   Status value(const Value& value) const;
   Status tensor(const TensorValue& tensor) const;
   Status memory(const TensorValue& tensor, size_t bytes) const;
@@ -43,29 +46,30 @@ Status MethodVerifier::value_index(int64_t index, std::string_view what) const {
 }
 
 template <typename Kind>
-Status MethodVerifier::item(int64_t index, std::string_view list, std::string_view kind) const {
-  PTE_CHECK(value_index(index, fmt::format("{} item", list)));
-  const Value& found = method_.values[static_cast<size_t>(index)];
-  if (std::holds_alternative<Kind>(found)) return {};
-  return invalid_data("{} item names value {} ({}), expected {}", list, index, kind_name(found),
-                      kind);
+Status MethodVerifier::items(const std::vector<int32_t>& items, bool optional,
+                             std::string_view list, std::string_view kind) const {
+  for (const int32_t index : items) {
+    if (optional && index == -1) continue;
+    if (!is_value(index)) return value_index(index, fmt::format("{} item", list));
+    const Value& found = method_.values[static_cast<size_t>(index)];
+    if (std::holds_alternative<Kind>(found)) continue;
+    return invalid_data("{} item names value {} ({}), expected {}", list, index, kind_name(found),
+                        kind);
+  }
+  return {};
 }
 
 Status MethodVerifier::value(const Value& value) const {
   if (const auto* list = std::get_if<IntList>(&value)) {
-    for (const int32_t index : list->items) PTE_CHECK(item<int64_t>(index, "IntList", "Int"));
-  } else if (const auto* tensors = std::get_if<TensorList>(&value)) {
-    for (const int32_t index : tensors->items) {
-      PTE_CHECK(item<TensorValue>(index, "TensorList", "Tensor"));
-    }
-  } else if (const auto* optionals = std::get_if<OptionalTensorList>(&value)) {
-    for (const int32_t index : optionals->items) {
-      if (index == -1) continue;
-      PTE_CHECK(item<TensorValue>(index, "OptionalTensorList", "Tensor"));
-    }
-  } else if (const auto* tensor_value = std::get_if<TensorValue>(&value)) {
-    return tensor(*tensor_value);
+    return items<int64_t>(list->items, false, "IntList", "Int");
   }
+  if (const auto* tensors = std::get_if<TensorList>(&value)) {
+    return items<TensorValue>(tensors->items, false, "TensorList", "Tensor");
+  }
+  if (const auto* optionals = std::get_if<OptionalTensorList>(&value)) {
+    return items<TensorValue>(optionals->items, true, "OptionalTensorList", "Tensor");
+  }
+  if (const auto* tensor_value = std::get_if<TensorValue>(&value)) return tensor(*tensor_value);
   return {};
 }
 
@@ -193,60 +197,85 @@ Status MethodVerifier::arenas() const {
   return {};
 }
 
-Status MethodVerifier::run() const {
+bool MethodVerifier::run(Faults& faults) const {
+  const auto here = [&] { return fmt::format("method {}", quote(method_.name)); };
   if (method_.values.size() > kMaxValues) {
-    return invalid_data("{} values; the format ends at {}", method_.values.size(), kMaxValues);
+    return faults.add(here(), invalid_data("{} values; the format ends at {}",
+                                           method_.values.size(), kMaxValues));
   }
-  PTE_CHECK(arenas());
+  if (Status status = arenas(); !status) {
+    // Places of tensors cannot be judged without.
+    return faults.add(here(), std::move(status.error()));
+  }
   for (size_t i = 0; i < method_.values.size(); ++i) {
-    if (Status status = value(method_.values[i]); !status) {
-      return std::move(status.error()).at(fmt::format("value {}", i));
-    }
+    const auto where = [&] { return fmt::format("{}: value {}", here(), i); };
+    if (faults.check(value(method_.values[i]), where)) return true;
   }
   for (size_t i = 0; i < method_.inputs.size(); ++i) {
-    if (!is_value(method_.inputs[i])) {
-      PTE_CHECK(value_index(method_.inputs[i], fmt::format("input {}", i)));
-    }
+    if (is_value(method_.inputs[i])) continue;
+    if (faults.check(value_index(method_.inputs[i], fmt::format("input {}", i)), here)) return true;
   }
   for (size_t i = 0; i < method_.outputs.size(); ++i) {
-    if (!is_value(method_.outputs[i])) {
-      PTE_CHECK(value_index(method_.outputs[i], fmt::format("output {}", i)));
-    }
+    if (is_value(method_.outputs[i])) continue;
+    if (faults.check(value_index(method_.outputs[i], fmt::format("output {}", i)), here))
+      return true;
   }
   for (size_t c = 0; c < method_.chains.size(); ++c) {
     const Chain& chain = method_.chains[c];
     if (!chain.stack_traces.empty() && chain.stack_traces.size() != chain.instructions.size()) {
-      return invalid_data("chain {}: {} stack traces for {} instructions", c,
-                          chain.stack_traces.size(), chain.instructions.size());
+      if (faults.add(here(), invalid_data("chain {}: {} stack traces for {} instructions", c,
+                                          chain.stack_traces.size(), chain.instructions.size())))
+        return true;
     }
     for (size_t i = 0; i < chain.instructions.size(); ++i) {
-      if (Status status = instruction(chain.instructions[i], chain.instructions.size()); !status) {
-        return std::move(status.error()).at(fmt::format("instruction {}", i));
-      }
+      const auto where = [&] { return fmt::format("{}: instruction {}", here(), i); };
+      if (faults.check(instruction(chain.instructions[i], chain.instructions.size()), where))
+        return true;
     }
   }
-  return {};
+  return false;
+}
+
+void find(const Program& program, Faults& faults) {
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < program.methods.size(); ++i) {
+    const Method& method = program.methods[i];
+    if (method.name.empty() &&
+        faults.add(fmt::format("method {}", i), invalid_data("a method without a name")))
+      return;
+    if (!names.insert(method.name).second &&
+        faults.add(fmt::format("method {}", i),
+                   invalid_data("two methods are called {}", quote(method.name))))
+      return;
+    if (MethodVerifier(program, method).run(faults)) return;
+  }
+  std::set<std::string_view> keys;
+  for (size_t i = 0; i < program.named_data.size(); ++i) {
+    const std::string& key = program.named_data[i].key;
+    if (keys.insert(key).second) continue;
+    if (faults.add(fmt::format("named data {}", i),
+                   invalid_data("named data has the key {} twice", quote(key))))
+      return;
+  }
 }
 
 }  // namespace
 
 Status verify(const Program& program) {
-  std::set<std::string_view> names;
-  for (const Method& method : program.methods) {
-    if (method.name.empty()) return invalid_data("a method without a name");
-    if (!names.insert(method.name).second) {
-      return invalid_data("two methods are called {}", quote(method.name));
-    }
-    PTE_CHECK(
-        MethodVerifier(program, method).run().at(fmt::format("method {}", quote(method.name))));
+  Faults faults(1);
+  find(program, faults);
+  if (faults.count() == 0) return {};
+  return std::move(faults.all()[0].error).at(faults.all()[0].where);
+}
+
+std::vector<Finding> find_faults(const Program& program, size_t limit) {
+  Faults faults(limit);
+  find(program, faults);
+  std::vector<Finding> findings;
+  for (Faults::Fault& fault : faults.all()) {
+    findings.push_back({std::move(fault.where), std::move(fault.error.message)});
   }
-  std::set<std::string_view> keys;
-  for (const NamedData& entry : program.named_data) {
-    if (!keys.insert(entry.key).second) {
-      return invalid_data("named data has the key {} twice", quote(entry.key));
-    }
-  }
-  return {};
+  return findings;
 }
 
 }  // namespace pte::program

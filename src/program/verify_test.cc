@@ -33,6 +33,21 @@ TEST(Verify, AcceptsGoodPrograms) {
   EXPECT_TRUE(verify(Program{}));
 }
 
+TEST(Verify, FindsAllFaults) {
+  Program program = add_program();
+  program.methods[0].outputs = {-1};
+  tensor_at(program, 0).sizes[1] = -3;
+  call_of(program).op = 1;
+  program.methods[0].chains[0].instructions.push_back(FreeCall{4});
+  const std::vector<Finding> all = find_faults(program);
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[0].where, "method 'forward': value 0");
+  EXPECT_EQ(all[1].message, "output 0 names value -1, the method has 4");
+  EXPECT_EQ(all[3].where, "method 'forward': instruction 1");
+  EXPECT_EQ(find_faults(program, 2).size(), 2u);
+  EXPECT_TRUE(find_faults(add_program()).empty());
+}
+
 TEST(Verify, NamesEveryBrokenRule) {
   const Broken cases[] = {
       {[](Program& p) { p.methods[0].outputs = {-1}; },
@@ -164,12 +179,13 @@ TEST(Verify, MisalignedConstant) {
 TEST(Verify, NamesMustDiffer) {
   Program program = add_program();
   program.methods.push_back(program.methods[0]);
-  EXPECT_EQ(verify(program).error().message, "two methods are called 'forward'");
+  EXPECT_EQ(verify(program).error().message, "method 1: two methods are called 'forward'");
   program.methods[1].name.clear();
-  EXPECT_EQ(verify(program).error().message, "a method without a name");
+  EXPECT_EQ(verify(program).error().message, "method 1: a method without a name");
   program = add_program();
   program.named_data = {{"key\n", {}}, {"key\n", {}}};
-  EXPECT_EQ(verify(program).error().message, "named data has the key 'key\\x0a' twice");
+  EXPECT_EQ(verify(program).error().message,
+            "named data 1: named data has the key 'key\\x0a' twice");
 }
 
 TEST(PlanConflicts, NoneInAGoodPlan) {

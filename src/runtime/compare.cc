@@ -57,9 +57,9 @@ Comparison compare(const EValue& got, const EValue& expected, const Tolerance& t
       if (!close(*answer, *real, tolerance)) {
         differ(out, fmt::format("{}, expected {}", *answer, *real));
       }
-    } else if (const auto *a = got.get<int64_t>(), *b = expected.get<int64_t>(); a && b) {
+    } else if (const auto* a = got.get<int64_t>(), *b = expected.get<int64_t>(); a && b) {
       if (*a != *b) differ(out, fmt::format("{}, expected {}", *a, *b));
-    } else if (const auto *x = got.get<bool>(), *y = expected.get<bool>(); x && y) {
+    } else if (const auto* x = got.get<bool>(), *y = expected.get<bool>(); x && y) {
       if (*x != *y) differ(out, fmt::format("{}, expected {}", *x, *y));
     } else {
       differ(out, fmt::format("{}, expected {}", got.kind(), expected.kind()));
@@ -76,9 +76,8 @@ Comparison compare(const EValue& got, const EValue& expected, const Tolerance& t
     differ(out, "it cannot be read");
     return out;
   }
-  const bool known = dispatch(want->dtype(), [&]<typename T>(T) {
-    compare_elements<T>(*a, *b, tolerance, out);
-  });
+  const bool known =
+      dispatch(want->dtype(), [&]<typename T>(T) { compare_elements<T>(*a, *b, tolerance, out); });
   if (!known && want->nbytes() != 0 && std::memcmp(a->data(), b->data(), want->nbytes()) != 0) {
     differ(out, fmt::format("the bytes of {} differ", want->describe()));
   }
@@ -95,8 +94,8 @@ Result<Comparison> run_case(Method& method, const program::TestCase& test,
   PTE_CHECK(method.execute());
   Comparison all;
   if (test.expected.size() != method.output_count()) {
-    differ(all, fmt::format("{} outputs, expected {}", method.output_count(),
-                            test.expected.size()));
+    differ(all,
+           fmt::format("{} outputs, expected {}", method.output_count(), test.expected.size()));
   }
   for (size_t i = 0; i < std::min(test.expected.size(), method.output_count()); ++i) {
     const Comparison one = compare(method.output(i), test.expected[i], tolerance);

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "backends/xnnpack/payload.h"
+#include "program/backends.h"
 #include "program/quote.h"
 #include "runtime/method.h"
 #include "runtime/xnnpack_delegate.h"
@@ -148,11 +149,13 @@ Result<program::Blob> find_named_data(const DelegateRequest& request, std::strin
   return missing_data(key, data != nullptr);
 }
 
+bool has_backend(std::string_view id) { return id == xnnpack::kBackendId; }
+
 DelegateLoader default_delegates() {
   return [](const DelegateRequest& request) -> Result<std::unique_ptr<Delegate>> {
-    if (request.delegate.id == xnnpack::kBackendId) return make_xnnpack_delegate(request);
-    return unsupported("backend {} is not available in this build",
-                       program::quote(request.delegate.id));
+    if (has_backend(request.delegate.id)) return make_xnnpack_delegate(request);
+    return unsupported("backend {} is missing: {}", program::quote(request.delegate.id),
+                       program::describe_backend(request.delegate.id));
   };
 }
 

@@ -37,8 +37,11 @@ struct DelegateRequest {
   const Options& options;  // for the loader's call only: copy what is needed
 };
 
-// The bytes that a delegate asks for by name: the program's own, or those of a .ptd file. Fails with
-// kNotFound, and says how to give them.
+// Whether default_delegates() runs this backend.
+bool has_backend(std::string_view id);
+
+// The bytes that a delegate asks for by name: the program's own, or those of a .ptd file. Fails
+// with kNotFound, and says how to give them.
 Result<program::Blob> find_named_data(const DelegateRequest& request, std::string_view key);
 // The error when neither has the key; `given` says whether any .ptd file was.
 Error missing_data(std::string_view key, bool given);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 
 #include "program/quote.h"
 #include "runtime/state.h"
@@ -29,6 +30,7 @@ ValueInfo info_of(const program::Value& value) {
     out.sizes = tensor->sizes;
     out.dim_order = tensor->dim_order;
     out.dynamic = tensor->dynamism != program::Dynamism::kStatic;
+    out.unbounded = tensor->dynamism == program::Dynamism::kDynamicUnbound;
   }
   return out;
 }
@@ -60,6 +62,7 @@ uint64_t nanoseconds(std::chrono::steady_clock::duration time) {
 }
 
 bool sizes_fit(const ValueInfo& info, const Sizes& sizes) {
+  if (info.unbounded) return sizes.size() == info.sizes.size();
   if (!info.dynamic || sizes.size() != info.sizes.size()) return sizes == info.sizes;
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] > info.sizes[i]) return false;
@@ -89,7 +92,7 @@ std::string hint_for(const ValueInfo& info, const Tensor& given) {
 
 std::string ValueInfo::describe() const {
   if (kind != "Tensor") return std::string(kind);
-  return pte::describe(dtype, sizes) + (dynamic ? " at most" : "");
+  return pte::describe(dtype, sizes) + (unbounded ? " or any sizes" : dynamic ? " at most" : "");
 }
 
 Method::Method(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -173,6 +176,10 @@ Status Method::set_input(size_t index, const EValue& value) {
   }
   // Where the plan put it, with the sizes given. The memory was made for the upper bounds.
   const Tensor& home = *state_->initial[slot].get<Tensor>();
+  if (given->nbytes() > std::max(home.capacity_bytes(), home.nbytes())) {
+    return make_error(Code::kResourceLimit, "{}: {} needs more than the {} bytes that it may take",
+                      where, given->describe(), home.capacity_bytes());
+  }
   Tensor tensor =
       Tensor::view(info.dtype, given->sizes(), strides_of(given->sizes(), info.dim_order),
                    home.data(), home.owner());
@@ -223,6 +230,26 @@ Status Method::bind_arena(uint32_t memory_id, const Tensor& memory, bool read_on
       state.input_set[i] = true;
   }
   return {};
+}
+
+Status Method::State::fill_contents() {
+  for (const Content& content : contents) {
+    PTE_CHECK(copy_elements(content.bytes, *initial[content.value].get<Tensor>())
+                  .at(fmt::format("value {}", content.value)));
+  }
+  return {};
+}
+
+Status Method::reset() {
+  State& state = *state_;
+  // Memory of the caller is the caller's to clear.
+  if (!state.options.caller_arenas) {
+    for (Tensor& arena : state.arenas) {
+      if (arena.nbytes() != 0) std::memset(arena.mutable_data(), 0, arena.nbytes());
+    }
+  }
+  state.input_set.assign(state.input_set.size(), false);
+  return state.fill_contents();
 }
 
 // Fills a list from its items as they are now.
@@ -284,8 +311,19 @@ Status Method::State::check_memory(const Step& step) const {
 }
 
 Status Method::State::call(Step& step) {
-  for (const int32_t list : step.lists) PTE_CHECK(gather(list));
   PTE_CHECK(check_memory(step));
+  Displaced displaced;
+  PTE_CHECK(separate(step, displaced));
+  Status status = invoke(step);
+  // The same value twice: the first one is what it was.
+  for (size_t i = displaced.size(); i-- > 0;) {
+    values[displaced[i].first] = std::move(displaced[i].second);
+  }
+  return status;
+}
+
+Status Method::State::invoke(Step& step) {
+  for (const int32_t list : step.lists) PTE_CHECK(gather(list));
   if (step.kind == Step::Kind::kDelegate) {
     return step.delegate->execute(step.pointers).at(quote(step.name));
   }

@@ -71,6 +71,7 @@ struct ValueInfo {
   Sizes sizes;                    // upper bounds when dynamic
   DimOrder dim_order;
   bool dynamic = false;
+  bool unbounded = false;  // dynamic, and `sizes` are but an example
 
   // "float32[1,3,224,224]", "float32[8,5] at most", "Int"
   std::string describe() const;
@@ -101,6 +102,10 @@ class Method {
   Status execute();
   // Valid until the next set_input or execute, which change a tensor's memory.
   const EValue& output(size_t index) const;
+
+  // Planned memory and the state in it (a key-value cache, say) as after load(). Inputs must be set
+  // again. Not needed between executions that go on from each other.
+  Status reset();
 
   // Puts everything that the plan has in arena `memory_id` into `memory`, which must be as large as
   // the arena, outlive the execution, and not change its place during it. With `read_only` no

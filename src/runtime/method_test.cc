@@ -157,8 +157,9 @@ TEST(Method, NamesEveryMissingOperatorAtOnce) {
   method.chains[0].instructions.push_back(KernelCall{1, {0, 2, 2}});
   method.chains[0].instructions.push_back(KernelCall{2, {0, 2}});
   method.chains[0].instructions.push_back(KernelCall{1, {1, 2, 2}});
-  EXPECT_EQ(load_error(std::move(made)),
-            "method 'forward': 2 operators have no kernel: 'aten::fft_rfft', 'mylib::rotate.out'");
+  EXPECT_EQ(
+      load_error(std::move(made)),
+      "method 'forward': 2 operators have no kernel: 'aten::fft_rfft' 1×, 'mylib::rotate.out' 2×");
 }
 
 TEST(Method, KeepsToItsLimits) {
@@ -432,9 +433,10 @@ TEST(Delegates, WorkInTheCallersTensors) {
 }
 
 TEST(Delegates, UnknownBackend) {
-  EXPECT_EQ(load_error(delegated_add("SomeBackend")),
-            "method 'forward': delegate 0 'SomeBackend': backend 'SomeBackend' is not available in "
-            "this build");
+  EXPECT_EQ(
+      load_error(delegated_add("SomeBackend")),
+      "method 'forward': backend 'SomeBackend' is missing (1 call): a backend that is not known; "
+      "whoever exported the file knows it");
 }
 
 // Files of the official exporter compute what eager PyTorch computes.

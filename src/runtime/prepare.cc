@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include "base/checked.h"
+#include "program/backends.h"
 #include "program/check_call.h"
 #include "program/quote.h"
 #include "runtime/state.h"
@@ -52,6 +54,11 @@ class Preparer {
     charged_ = *sum;
     return {};
   }
+  Status check_cancel() const {
+    const std::atomic<bool>* cancel = state_.options.cancel;
+    if (cancel == nullptr || !cancel->load(std::memory_order_relaxed)) return {};
+    return make_error(Code::kResourceLimit, "cancelled");
+  }
   Status charge_tensor(uint64_t bytes, std::string_view what) {
     PTE_CHECK(charge(bytes, what));
     state_.memory_bytes += bytes;
@@ -85,6 +92,7 @@ class Preparer {
     state_.initial_read_only.resize(count);
     is_view_.resize(count);
     is_input_.resize(count);
+    PTE_CHECK(charge(2 * sizeof(EValue) * count, "values:"));
     for (const int32_t input : method_.inputs) is_input_[static_cast<size_t>(input)] = true;
     for (const program::Chain& chain : method_.chains) {
       for (const program::Instruction& instruction : chain.instructions) {
@@ -100,6 +108,7 @@ class Preparer {
     for (size_t i = 0; i < count; ++i) {
       PTE_CHECK(value(i).at(fmt::format("value {}", i)));
     }
+    PTE_CHECK(state_.fill_contents());
     state_.values = state_.initial;
     state_.read_only = state_.initial_read_only;
     state_.input_set.resize(method_.inputs.size());
@@ -141,9 +150,6 @@ class Preparer {
     if (in.device_type != 0) {
       return unsupported("device type {}; only the CPU is known", in.device_type);
     }
-    if (in.dynamism == program::Dynamism::kDynamicUnbound) {
-      return unsupported("a tensor whose sizes have no upper bound");
-    }
     const Strides strides = strides_of(in.sizes, in.dim_order);
     EValue& out = state_.initial[index];
     if (!in.allocation && (in.external || in.constant > 0)) {
@@ -163,10 +169,14 @@ class Preparer {
         out = Tensor::view(in.dtype, in.sizes, strides, nullptr, nullptr);
         return {};
       }
+      if (in.dynamism == program::Dynamism::kDynamicUnbound) return unbound(in, out);
       PTE_CHECK(charge_tensor(in.nbytes(), "an unplanned tensor:"));
       PTE_TRY(Tensor made, Tensor::zeros(in.dtype, in.sizes, in.dim_order));
       out = std::move(made);
       return {};
+    }
+    if (in.dynamism == program::Dynamism::kDynamicUnbound && !in.external && in.constant == 0) {
+      return unbound(in, out);
     }
     const Tensor& arena = state_.arenas[in.allocation->memory_id];
     state_.arena_values[in.allocation->memory_id].push_back(static_cast<int32_t>(index));
@@ -180,12 +190,36 @@ class Preparer {
     Tensor made = Tensor::view(in.dtype, in.sizes, strides, arena.data() + in.allocation->offset,
                                arena.owner());
     if (in.external) {
-      PTE_TRY(const Tensor found, external(in));
-      PTE_CHECK(copy_elements(found, made));
+      PTE_TRY(Tensor found, external(in));
+      state_.contents.push_back({index, std::move(found)});
     } else if (in.constant > 0 && in.nbytes() > 0) {
-      std::memcpy(made.mutable_data(), program_.mutable_data[in.constant].bytes.data(),
-                  in.nbytes());
+      const program::Blob& blob = program_.mutable_data[in.constant];
+      state_.contents.push_back(
+          {index, Tensor::view(in.dtype, in.sizes, strides, blob.bytes.data(), blob.owner)});
     }
+    out = std::move(made);
+    return {};
+  }
+
+  // Sizes without a bound: each such tensor may take an equal share of what the memory limit
+  // leaves, and gets memory as it is touched.
+  Status unbound(const TensorValue& in, EValue& out) {
+    constexpr uint64_t kMost = uint64_t{1} << 30;
+    if (unbound_share_ == 0) {
+      uint64_t count = 0;
+      for (const program::Value& value : method_.values) {
+        const auto* tensor = std::get_if<TensorValue>(&value);
+        if (tensor != nullptr && tensor->dynamism == program::Dynamism::kDynamicUnbound) ++count;
+      }
+      const uint64_t left = state_.options.memory_limit - charged_;
+      unbound_share_ = std::min(kMost, left / 2 / std::max<uint64_t>(count, 1));
+    }
+    const uint64_t bytes = std::max<uint64_t>(unbound_share_, in.nbytes());
+    PTE_CHECK(charge(bytes, "a tensor without an upper bound:"));
+    PTE_TRY(const Tensor memory, Tensor::zeros(DType::kUInt8, {static_cast<int64_t>(bytes)}));
+    Tensor made = Tensor::view(in.dtype, in.sizes, strides_of(in.sizes, in.dim_order),
+                               memory.data(), memory.owner());
+    made.set_capacity_bytes(bytes);
     out = std::move(made);
     return {};
   }
@@ -207,10 +241,11 @@ class Preparer {
                                 entry->data.owner);
     // Orders may differ in the places of dimensions of size 1.
     if (layout.dtype != in.dtype || layout.sizes != in.sizes || !found.is_dense_in(in.dim_order)) {
-      return make_error(Code::kMismatch, "{} is {} with dim order [{}] in its .ptd file, expected "
-                        "{} with [{}]", quote(in.name), found.describe(),
-                        fmt::join(layout.dim_order, ","), describe(in.dtype, in.sizes),
-                        fmt::join(in.dim_order, ","));
+      return make_error(Code::kMismatch,
+                        "{} is {} with dim order [{}] in its .ptd file, expected "
+                        "{} with [{}]",
+                        quote(in.name), found.describe(), fmt::join(layout.dim_order, ","),
+                        describe(in.dtype, in.sizes), fmt::join(in.dim_order, ","));
     }
     return found;
   }
@@ -236,11 +271,17 @@ class Preparer {
   }
 
   // Everything that this build lacks, in one error.
-  Status find_missing() {
-    std::set<std::string> operators;
+  Status find_missing() const {
+    std::map<std::string, size_t> operators;
+    std::map<std::string, size_t> backends;
     bool foreign = false;
     for (const program::Chain& chain : method_.chains) {
       for (const program::Instruction& instruction : chain.instructions) {
+        if (const auto* call = std::get_if<program::DelegateCall>(&instruction)) {
+          const std::string& id = method_.delegates[static_cast<size_t>(call->delegate)].id;
+          if (!state_.options.delegates && !has_backend(id)) ++backends[id];
+          continue;
+        }
         const auto* call = std::get_if<program::KernelCall>(&instruction);
         if (call == nullptr) continue;
         const std::string name = operator_name(*call);
@@ -249,17 +290,30 @@ class Preparer {
           continue;
         }
         foreign = foreign || (op == nullptr && !name.starts_with("aten::"));
-        operators.insert(quote(name));
+        ++operators[quote(name)];
       }
     }
-    if (operators.empty()) return {};
-    Error error =
-        unsupported("{} operator{} no kernel: {}", operators.size(),
-                    operators.size() == 1 ? " has" : "s have", fmt::join(operators, ", "));
+    if (operators.empty() && backends.empty()) return {};
+    std::vector<std::string> lacks;
+    if (!operators.empty()) {
+      std::vector<std::string> names;
+      for (const auto& [name, count] : operators)
+        names.push_back(fmt::format("{} {}×", name, count));
+      lacks.push_back(fmt::format("{} operator{} no kernel: {}", operators.size(),
+                                  operators.size() == 1 ? " has" : "s have",
+                                  fmt::join(names, ", ")));
+    }
+    for (const auto& [id, count] : backends) {
+      lacks.push_back(fmt::format("backend {} is missing ({} call{}): {}", quote(id), count,
+                                  count == 1 ? "" : "s", program::describe_backend(id)));
+    }
+    Error error = unsupported("{}", fmt::join(lacks, "; "));
     if (foreign) {
       error.hint =
           "operators of another namespace need kernels of yours: --plugin libmine.so, or "
           "the module's options in the API";
+    } else if (!backends.empty()) {
+      error.hint = "export the model again for portable or xnnpack to run it here";
     }
     return error;
   }
@@ -274,6 +328,8 @@ class Preparer {
         if (call == nullptr) continue;
         const auto index = static_cast<size_t>(call->delegate);
         if (state_.delegates[index] != nullptr) continue;
+        // Many entries may name one large payload.
+        PTE_CHECK(check_cancel());
         const program::Delegate& delegate = method_.delegates[index];
         Options options = state_.options;
         if (options.profile) {
@@ -433,6 +489,7 @@ class Preparer {
   std::vector<bool> is_input_;
   std::set<int32_t> changes_;
   uint64_t charged_ = 0;
+  uint64_t unbound_share_ = 0;
 };
 
 }  // namespace

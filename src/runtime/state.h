@@ -54,9 +54,21 @@ struct Method::State {
   std::vector<std::vector<Step>> chains;
   std::vector<std::unique_ptr<Delegate>> delegates;  // null where nothing calls it
 
+  // First contents of planned tensors: what reset() brings back.
+  struct Content {
+    size_t value = 0;
+    Tensor bytes;
+  };
+  std::vector<Content> contents;
+
   Status gather(int32_t list);
+  // Copies what a call reads out of the memory that it writes, and notes what was there before.
+  using Displaced = std::vector<std::pair<size_t, EValue>>;
+  Status separate(const Step& step, Displaced& displaced);
+  Status fill_contents();
   Status check_memory(const Step& step) const;
   Status call(Step& step);
+  Status invoke(Step& step);
   Status run(Step& step, size_t& next);
   Result<bool> condition(int32_t value) const;
 };
