@@ -39,6 +39,7 @@ logging.disable(logging.CRITICAL)
 import numpy as np
 import torch
 
+import exporter_speed
 import suite_core
 
 # Raise this when what is generated changes, so that old folders are made again.
@@ -118,7 +119,7 @@ def tools():
 
     kernels = pathlib.Path(executorch.__path__[0]) / "lib/libexecutorch_kernels_quantized.so"
     ctypes.CDLL(str(kernels), ctypes.RTLD_GLOBAL)
-    remember_patterns()
+    exporter_speed.quicken()
     return types.SimpleNamespace(
         exir=exir,
         config=lambda **options: exir.EdgeCompileConfig(_check_ir_validity=False, **options),
@@ -128,29 +129,6 @@ def tools():
         quantize=quantize_pt2e,
         runtime=portable_lib,
     )
-
-
-def remember_patterns():
-    """The quantizer exports the same dozen convolution patterns for every model; export them once."""
-    from executorch.backends.xnnpack.quantizer import xnnpack_quantizer_utils as utils
-
-    export = utils._get_aten_graph_module_for_pattern
-    made = {}
-
-    def identity(value):
-        if hasattr(value, "__code__"):
-            cells = [cell.cell_contents for cell in value.__closure__ or ()]
-            return (value.__code__, tuple(identity(cell) for cell in cells))
-        return repr(value)
-
-    def remembered(pattern, example_inputs, *arguments, **options):
-        key = (identity(pattern), len(example_inputs), repr(arguments), repr(options))
-        key += tuple((tuple(e.shape), e.dtype) for e in example_inputs)
-        if key not in made:
-            made[key] = export(pattern, example_inputs, *arguments, **options)
-        return copy.deepcopy(made[key])
-
-    utils._get_aten_graph_module_for_pattern = remembered
 
 
 def export(module, inputs, case):
@@ -345,7 +323,7 @@ def generate(case, folder):
         if name == "forward":
             calls[name] += [eval(more, case.space) if isinstance(more, str) else more
                             for more in case.more]
-        modules[name] = case.module(what)
+        modules[name] = case.module(what, inputs)
         programs[name] = export(copy.deepcopy(modules[name]), copy.deepcopy(calls[name][0]), case)
     record["inputs"] = {
         name: [

@@ -133,13 +133,17 @@ def define_torchvision_operators():
 _torchvision_library = None
 
 
-def mobilenet_v3_small():
+def torchvision_module():
     global _torchvision_library
     if _torchvision_library is None:
         _torchvision_library = define_torchvision_operators()
     import torchvision
 
-    return torchvision.models.mobilenet_v3_small(weights=None)
+    return torchvision
+
+
+def mobilenet_v3_small():
+    return torchvision_module().models.mobilenet_v3_small(weights=None)
 
 
 def randomise(model, seed):

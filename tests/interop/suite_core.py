@@ -118,9 +118,10 @@ class Case:
     def seed(self, salt=""):
         torch.manual_seed(zlib.crc32((self.name + salt).encode()))
 
-    def module(self, what=None):
+    def module(self, what=None, inputs=None):
+        count = len(self.arguments(inputs))
         self.seed()
-        made = build(what or self.what, self.space)
+        made = build(what or self.what, self.space, count)
         return made.train() if self.train else made.eval()
 
     def arguments(self, inputs=None):
@@ -133,16 +134,12 @@ class Expression(nn.Module):
     pass
 
 
-def build(what, space):
-    """A module from the second column of a line."""
-    if re.match(r"(nn\.[A-Z]|tv\.|[A-Z]\w*\(|Sequential)", what):
-        made = eval(what, space)
-        return made
+def build(what, space, count):
+    """A module from the second column of a line; an expression takes `count` inputs."""
+    if re.match(r"(nn\.[A-Z]|nn\.utils|tv\.|[A-Z]\w*\()", what):
+        return eval(what, space)
     *statements, result = [part.strip() for part in what.split(";")]
-    names = [n for n in ("x", "y", "z", "w", "v") if re.search(rf"\b{n}\b", what)]
-    if "*xs" in what:  # takes nothing
-        names = []
-    lines = [f"def forward(self, {', '.join(names)}):"]
+    lines = [f"def forward(self, {', '.join('xyzwv'[:count])}):"]
     lines += [f"    {line}" for line in statements] + [f"    return {result}"]
     local = {}
     exec("\n".join(lines), space, local)

@@ -39,17 +39,18 @@ def run_pte(model, inputs, output, method, calls):
         command += ["--calls", str(calls)]
     for word in inputs:
         command += ["--input", word]
-    try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        return -1, "", "120 s have gone by"
-    return done.returncode, done.stdout, done.stderr
+    command = [str(word) for word in command]
+    for attempt in range(3):
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+            )
+            return done.returncode, done.stdout, done.stderr
+        except subprocess.TimeoutExpired:
+            return -1, "", "120 s have gone by"
+        except OSError as error:  # some sandboxes fail to start a process now and then
+            reason = f"cannot be started: {error}"
+    return -1, "", reason
 
 
 def words(folder, inputs):
