@@ -1,7 +1,5 @@
 #include "ir/builder.h"
 
-#include <limits>
-
 #include "ir/infer.h"
 
 namespace pte::ir {
@@ -103,15 +101,6 @@ bool fits(ArgKind kind, const Arg& arg) {
   return false;
 }
 
-// A symbol for a value that is known at run time only.
-SymInt fresh_symbol(Module& module) {
-  size_t number = 0;
-  while (module.symbols.contains(fmt::format("u{}", number))) ++number;
-  std::string name = fmt::format("u{}", number);
-  module.symbols.emplace(name, Range{std::numeric_limits<int64_t>::min(), std::nullopt});
-  return SymInt::symbol(std::move(name));
-}
-
 }  // namespace
 
 Arg default_arg(const ArgSchema& schema) {
@@ -170,9 +159,7 @@ Result<Node*> Builder::node(const OpInfo& op, std::vector<Arg> args, std::string
   PTE_CHECK(complete_args(op, args));
   PTE_TRY(std::vector<Type> types, infer_types(op, args, &module_.symbols));
   if (name.empty()) name = op.name.substr(op.name.find("::") + 2);
-  for (Type& type : types) {
-    if (is_unknown(type)) type = SymIntType{fresh_symbol(module_)};
-  }
+  name_unknowns(module_, types);
   std::vector<std::string> names(types.size(), name);
   Node* made = graph_.add_node(op, std::move(args), std::move(types), std::move(names), before_);
   made->set_location(location_);

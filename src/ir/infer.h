@@ -31,6 +31,14 @@ struct InferEntry {
 // result a symbol of its own in this place (Builder does).
 SymIntType unknown_int();
 bool is_unknown(const Type& type);
+// A size that depends on what a tensor holds, at most `max` where that is known. It stands alone as
+// a size of an inferred type, never in an expression; name_unknowns puts symbols in its place.
+SymInt unknown_size(std::optional<int64_t> max);
+// Gives every unknown integer and size a symbol of its own, `prefix` and a number, in
+// Module::symbols.
+void name_unknowns(Module& module, std::vector<Type>& types, std::string_view prefix = "u");
+// The inferred type with the sizes of `actual` where inference knows none.
+Type with_known_sizes(Type inferred, const Type& actual);
 // True when a result may have type `actual` where inference says `inferred`.
 bool fits_inferred(const Type& inferred, const Type& actual);
 

@@ -390,5 +390,50 @@ TEST_F(InferTest, ControlFlowTakesItsGraphsTypes) {
             "float32[7,2,3]");
 }
 
+TEST_F(InferTest, SizesThatDependOnContentGetSymbolsOfTheirOwn) {
+  EXPECT_EQ(types(Op::aten_nonzero, {in({3, 4})}), "int64[u0,2]");
+  EXPECT_EQ(module_.symbols.at("u0"), (Range{0, 12}));
+  EXPECT_EQ(types(Op::aten_nonzero, {in({s0_, 2})}), "int64[u1,2]");
+  EXPECT_EQ(module_.symbols.at("u1"), (Range{0, 128}));
+  EXPECT_EQ(types(Op::aten__unique2, {in({3, 4}, DType::kInt32), true, true, false}),
+            "int32[u2] int64[3,4] int64[0]");
+  Value* mask = in({4}, DType::kBool);
+  EXPECT_EQ(types(Op::aten_index_Tensor, {in({3, 4, 5}), ArgList{Arg(), mask}}), "float32[3,u3,5]");
+  EXPECT_EQ(module_.symbols.at("u3"), (Range{0, 4}));
+  EXPECT_EQ(types(Op::aten_repeat_interleave_Tensor, {in({4}, DType::kInt64), Arg()}), "int64[u4]");
+  EXPECT_EQ(types(Op::aten_repeat_interleave_Tensor, {in({4}, DType::kInt64), 9}), "int64[9]");
+}
+
+TEST_F(InferTest, IndicesStandWhereTheirDimensionsStood) {
+  Value* x = in({2, 3, 4, 5});
+  Value* i = in({7, 1}, DType::kInt64);
+  Value* j = in({6}, DType::kInt32);
+  EXPECT_EQ(types(Op::aten_index_Tensor, {x, ArgList{Arg(), i, j}}), "float32[2,7,6,5]");
+  EXPECT_EQ(types(Op::aten_index_Tensor, {x, ArgList{i, Arg(), j}}), "float32[7,6,3,5]");
+  EXPECT_EQ(types(Op::aten_index_Tensor, {x, ArgList{Arg(), Arg()}}), "float32[2,3,4,5]");
+  EXPECT_EQ(types(Op::aten_index_Tensor, {x, ArgList{in({2, 3}, DType::kBool), Arg(), j}}),
+            "float32[6,4]");
+  EXPECT_NE(types(Op::aten_index_Tensor, {x, ArgList{in({3}, DType::kBool)}}).find("mask"),
+            std::string::npos);
+  EXPECT_NE(types(Op::aten_index_Tensor, {x, ArgList{in({3})}}).find("no type of an index"),
+            std::string::npos);
+  EXPECT_NE(types(Op::aten_index_Tensor, {x, ArgList{j, j, j, j, j}}).find("too many"),
+            std::string::npos);
+}
+
+TEST_F(InferTest, RefusesWhatHasNoResult) {
+  EXPECT_EQ(types(Op::aten_max, {in({0, 2})}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_max_dim, {in({0, 2}), 0, false}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_max_dim, {in({0, 2}), 1, false}), "float32[0] int64[0]");
+  EXPECT_EQ(types(Op::aten_topk, {in({3}), 4}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_kthvalue, {in({3}), 0}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_var_correction, {in({3}, DType::kInt32)}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_gather, {in({3, 4}), 1, in({4, 4}, DType::kInt64)}).substr(0, 5),
+            "error");
+  EXPECT_EQ(types(Op::aten_reflection_pad1d, {in({2, 3}), ArgList{3, 0}}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_unbind_copy_int, {in({s0_, 3}), 0}).substr(0, 5), "error");
+  EXPECT_EQ(types(Op::aten_diagonal_copy, {in({3, 4}), 9}), "float32[0]");
+}
+
 }  // namespace
 }  // namespace pte::ir

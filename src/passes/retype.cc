@@ -14,8 +14,11 @@ Status retype_graph(Module& module, Graph& graph) {
                             node->results().size());
     }
     for (size_t i = 0; i < types->size(); ++i) {
-      // What is known of a number (its symbol) comes from the importer, not from inference.
-      if (node->result(i)->is_tensor()) node->result(i)->set_type(std::move((*types)[i]));
+      // What is known of a number (its symbol), or of a size that depends on what a tensor holds,
+      // comes from the importer, not from inference.
+      Value* result = node->result(i);
+      if (result->is_tensor())
+        result->set_type(ir::with_known_sizes(std::move((*types)[i]), result->type()));
     }
   }
   return {};

@@ -20,17 +20,9 @@ Result<ir::Node*> NodeMaker::add(const OpInfo& op, std::vector<Arg> args,
   PTE_CHECK(ir::complete_args(op, args));
   PTE_TRY(std::vector<ir::Type> types, ir::infer_types(op, args, &module_.symbols));
   for (ir::Type& type : types) {
-    if (!ir::is_unknown(type)) continue;
-    if (unknown != nullptr) {
-      type = ir::SymIntType{*unknown};
-      continue;
-    }
-    size_t number = 0;
-    while (module_.symbols.contains(fmt::format("v{}", number))) ++number;
-    module_.symbols.emplace(fmt::format("v{}", number),
-                            ir::Range{std::numeric_limits<int64_t>::min(), std::nullopt});
-    type = ir::SymIntType{SymInt::symbol(fmt::format("v{}", number))};
+    if (unknown != nullptr && ir::is_unknown(type)) type = ir::SymIntType{*unknown};
   }
+  ir::name_unknowns(module_, types, "v");
   const std::string base = op.name.substr(op.name.find("::") + 2);
   names.resize(types.size(), names.empty() ? base : names[0]);
   ir::Node* node = graph_.add_node(op, std::move(args), std::move(types), std::move(names));

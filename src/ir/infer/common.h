@@ -19,11 +19,14 @@ std::span<const InferEntry> pooling_inference();
 std::span<const InferEntry> matrix_inference();
 std::span<const InferEntry> normalization_inference();
 std::span<const InferEntry> quantized_inference();
+std::span<const InferEntry> rearrange_inference();
 std::span<const InferEntry> reduction_inference();
 std::span<const InferEntry> view_inference();
 std::span<const InferEntry> selection_inference();
 std::span<const InferEntry> factory_inference();
 std::span<const InferEntry> in_place_inference();
+std::span<const InferEntry> indexing_inference();
+std::span<const InferEntry> sorting_inference();
 std::span<const InferEntry> symbolic_inference();
 std::span<const InferEntry> control_flow_inference();
 

@@ -87,6 +87,65 @@ InferResult any_dim(const InferContext& c) {
   return one(contiguous_type(any_dtype(self), reduced_sizes(self, mask, bool_arg(c, 2))));
 }
 
+// An empty list names no dimension here: each element by itself.
+InferResult any_dims(const InferContext& c) {
+  const TensorType& self = c.tensor(0);
+  const ArgList* dims = c.args[1].list();
+  if (dims != nullptr && dims->empty()) {
+    TensorType type = self;
+    type.dtype = any_dtype(self);
+    return one(std::move(type));
+  }
+  PTE_TRY(const std::vector<bool> mask, dim_mask(c, 1, self.rank()));
+  return one(contiguous_type(any_dtype(self), reduced_sizes(self, mask, bool_arg(c, 2))));
+}
+
+InferResult extreme_all(const InferContext& c) {
+  PTE_CHECK(check_not_empty(c, std::vector<bool>(c.tensor(0).rank(), true)));
+  return one(contiguous_type(c.tensor(0).dtype, {}));
+}
+
+// The sizes without (or with 1 for) the one dimension that argument 1 names.
+Result<SymSizes> without_dim(const InferContext& c, bool check) {
+  const TensorType& self = c.tensor(0);
+  PTE_TRY(const size_t dim, dim_arg(c, 1, self.rank()));
+  std::vector<bool> mask(self.rank(), false);
+  if (self.rank() > 0) mask[dim] = true;
+  if (check) PTE_CHECK(check_not_empty(c, mask));
+  return reduced_sizes(self, mask, bool_arg(c, 2));
+}
+
+InferResult extreme_dim(const InferContext& c) {
+  PTE_TRY(const SymSizes sizes, without_dim(c, true));
+  return std::vector<Type>{contiguous_type(c.tensor(0).dtype, sizes),
+                           contiguous_type(DType::kInt64, sizes)};
+}
+
+DType product_dtype(const InferContext& c, size_t arg) {
+  const DType own = c.tensor(0).dtype;
+  return dtype_arg(c, arg).value_or(is_floating(own) || is_complex(own) ? own : DType::kInt64);
+}
+InferResult prod(const InferContext& c) { return one(contiguous_type(product_dtype(c, 1), {})); }
+InferResult prod_dim(const InferContext& c) {
+  PTE_TRY(SymSizes sizes, without_dim(c, false));
+  return one(contiguous_type(product_dtype(c, 3), std::move(sizes)));
+}
+
+InferResult var(const InferContext& c) {
+  const TensorType& self = c.tensor(0);
+  if (!is_floating(self.dtype)) {
+    return bad_arg(
+        c, 0, fmt::format("the variance of {} needs a floating dtype", dtype_name(self.dtype)));
+  }
+  PTE_TRY(const std::vector<bool> mask, dim_mask(c, 1, self.rank()));
+  return one(contiguous_type(self.dtype, reduced_sizes(self, mask, bool_arg(c, 3))));
+}
+InferResult var_mean(const InferContext& c) {
+  PTE_TRY(std::vector<Type> types, var(c));
+  types.push_back(types[0]);
+  return types;
+}
+
 InferResult softmax(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   PTE_CHECK(dim_arg(c, 1, self.rank()));
@@ -108,8 +167,19 @@ constexpr InferEntry kEntries[] = {
     {Op::aten_amax, extreme},
     {Op::aten_amin, extreme},
     {Op::aten_argmax, argmax},
+    {Op::aten_argmin, argmax},
     {Op::aten_any, any},
     {Op::aten_any_dim, any_dim},
+    {Op::aten_any_dims, any_dims},
+    {Op::aten_max, extreme_all},
+    {Op::aten_min, extreme_all},
+    {Op::aten_max_dim, extreme_dim},
+    {Op::aten_min_dim, extreme_dim},
+    {Op::aten_prod, prod},
+    {Op::aten_prod_dim_int, prod_dim},
+    {Op::aten_var_correction, var},
+    {Op::aten_var_mean_correction, var_mean},
+    {Op::aten_var_dim, var},
     {Op::aten_softmax_int, softmax},
     {Op::aten__softmax, softmax_core},
     {Op::aten_log_softmax_int, softmax},

@@ -68,6 +68,24 @@ InferResult slice(const InferContext& c) {
   return one(contiguous_type(self.dtype, std::move(sizes)));
 }
 
+InferResult narrow(const InferContext& c) {
+  const TensorType& self = c.tensor(0);
+  if (self.rank() == 0) return bad_arg(c, 0, "expected rank 1 or more");
+  PTE_TRY(const size_t dim, dim_arg(c, 1, self.rank()));
+  const auto start = c.args[2].sym_int();
+  const auto length = c.args[3].sym_int();
+  if (!start || !length) return bad_arg(c, 3, "expected an integer");
+  const SymInt& size = self.sizes[dim];
+  if ((length->is_constant() && *length->constant() < 0) || at_least(c, *length, size + 1)) {
+    return bad_arg(
+        c, 3,
+        fmt::format("{} for dimension {} of size {}", length->to_string(), dim, size.to_string()));
+  }
+  SymSizes sizes = self.sizes;
+  sizes[dim] = *length;
+  return one(contiguous_type(self.dtype, std::move(sizes)));
+}
+
 // ---- splitting
 
 std::vector<Type> pieces(const TensorType& self, size_t dim, const SymSizes& lengths) {
@@ -134,6 +152,22 @@ InferResult split(const InferContext& c) {
   }
   return unsupported("{}: the number of pieces of {} in size {} depends on the input",
                      c.op.full_name(), length->to_string(), self.sizes[dim].to_string());
+}
+
+InferResult unbind(const InferContext& c) {
+  const TensorType& self = c.tensor(0);
+  if (self.rank() == 0) return bad_arg(c, 0, "expected rank 1 or more");
+  PTE_TRY(const size_t dim, dim_arg(c, 1, self.rank()));
+  const auto count = self.sizes[dim].constant();
+  if (!count) {
+    return unsupported("{}: the number of results, {}, depends on the input", c.op.full_name(),
+                       self.sizes[dim].to_string());
+  }
+  if (*count > kMaxResults)
+    return bad_arg(c, 1, fmt::format("makes {} pieces, at most {}", *count, kMaxResults));
+  SymSizes sizes = self.sizes;
+  sizes.erase(sizes.begin() + static_cast<std::ptrdiff_t>(dim));
+  return std::vector<Type>(static_cast<size_t>(*count), Type(contiguous_type(self.dtype, sizes)));
 }
 
 InferResult chunk(const InferContext& c) {
@@ -296,9 +330,12 @@ constexpr InferEntry kEntries[] = {
     {Op::aten_select_copy_int, select},
     {Op::aten_slice_Tensor, slice},
     {Op::aten_slice_copy_Tensor, slice},
+    {Op::aten_narrow_copy, narrow},
     {Op::aten_split_with_sizes, split_with_sizes},
     {Op::aten_split_with_sizes_copy, split_with_sizes},
     {Op::aten_split_Tensor, split},
+    {Op::aten_split_copy_Tensor, split},
+    {Op::aten_unbind_copy_int, unbind},
     {Op::aten_chunk, chunk},
     {Op::aten_cat, cat},
     {Op::aten_stack, stack},
