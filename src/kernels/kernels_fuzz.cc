@@ -28,6 +28,11 @@ class Source {
     if (b >= 250) return kEdges[b - 250];
     return b % 10 - 2;
   }
+  std::string_view word() {
+    static constexpr std::string_view kWords[] = {"none", "tanh", "sum",  "prod", "mean",
+                                                  "amax", "amin", "left", "add",  "multiply"};
+    return kWords[byte() % std::size(kWords)];
+  }
   double real() {
     static constexpr double kEdges[] = {
         std::numeric_limits<double>::quiet_NaN(), 1e300, -1e300, 1e-300,
@@ -95,7 +100,7 @@ class Source {
       case ArgKind::kBoolList:
         return list<bool>([&] { return flag(); });
       case ArgKind::kString:
-        return std::string(flag() ? "none" : "tanh");
+        return std::string(word());
       default:
         return integer();
     }
@@ -119,7 +124,9 @@ void run(Source source) {
   for (const OpInfo& op : all_ops()) {
     if (find_kernel(op.op) != nullptr) ops.push_back(&op);
   }
-  const OpInfo& op = *ops[static_cast<size_t>(source.byte()) % ops.size()];
+  // There are more operators than one byte can tell apart.
+  const size_t choice = source.byte() + (static_cast<size_t>(source.byte()) << 8U);
+  const OpInfo& op = *ops[choice % ops.size()];
   constexpr size_t kRoom = 1 << 14;
   std::vector<EValue> values;
   for (const int index : op.out_args) {
