@@ -17,6 +17,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "kernels/common/complex.h"
 #include "kernels/common/convert.h"
 #include "kernels/common/test_call.h"
 
@@ -158,11 +159,13 @@ std::string describe_case(const Case& c) {
   return text;
 }
 
+// Complex elements are their real and their imaginary part.
 std::vector<double> as_doubles(const Tensor& tensor) {
-  std::vector<double> values(static_cast<size_t>(tensor.numel()));
+  const int64_t count = tensor.numel() * (is_complex(tensor.dtype()) ? 2 : 1);
+  std::vector<double> values(static_cast<size_t>(count));
   const auto dense = tensor.contiguous();
   if (dense.has_value())
-    load_run<double>(tensor.dtype(), dense->data(), 1, tensor.numel(), values.data());
+    load_run<double>(part_type(tensor.dtype()), dense->data(), 1, count, values.data());
   return values;
 }
 
@@ -190,7 +193,20 @@ void compare(const Case& c, const Tensor& got, const Tensor& expected) {
 
 void compare_value(const Case& c, const EValue& got, const EValue& expected) {
   if (const Tensor* tensor = expected.get<Tensor>()) {
+    ASSERT_TRUE(got.is<Tensor>());
     compare(c, *got.get<Tensor>(), *tensor);
+    return;
+  }
+  if (!expected.is<std::vector<Tensor>>()) {
+    ASSERT_EQ(got.kind(), expected.kind());
+    if (const auto* i = expected.get<int64_t>()) {
+      EXPECT_EQ(*got.get<int64_t>(), *i);
+    } else if (const auto* b = expected.get<bool>()) {
+      EXPECT_EQ(*got.get<bool>(), *b);
+    } else if (const auto* d = expected.get<double>()) {
+      EXPECT_TRUE(*got.get<double>() == *d || (std::isnan(*d) && std::isnan(*got.get<double>())))
+          << *got.get<double>() << ", expected " << *d;
+    }
     return;
   }
   const auto& list = *expected.get<std::vector<Tensor>>();
@@ -217,6 +233,7 @@ Tensor result_like(const Tensor& expected, Layout layout) {
 
 EValue results_like(const EValue& expected, Layout layout) {
   if (const Tensor* tensor = expected.get<Tensor>()) return result_like(*tensor, layout);
+  if (!expected.is<std::vector<Tensor>>()) return {};  // a number is set whole
   std::vector<Tensor> tensors;
   for (const Tensor& t : *expected.get<std::vector<Tensor>>())
     tensors.push_back(result_like(t, layout));

@@ -26,12 +26,21 @@ struct Scalar {
   int64_t as_int() const { return kind == Kind::kFloat ? static_cast<int64_t>(real) : integer; }
 };
 
+// Where the operators of chance stand: which numbers come next. The same seed and the same order of
+// calls give the same numbers, on any number of threads.
+struct RandomState {
+  uint64_t seed = 0;
+  uint64_t calls = 0;  // made so far; each draws from a stream of its own
+};
+
 class Call {
  public:
   // `args` are the operator's arguments followed by its results, in the order of OpInfo::out_args
   // and OpInfo::returns. Kinds were checked against the schema (see check_kinds).
-  Call(const OpInfo& op, std::span<EValue* const> args, ThreadPool* pool)
-      : op_(op), args_(args), pool_(pool) {}
+  // Without a `random`, every call of an operator of chance draws the same numbers.
+  Call(const OpInfo& op, std::span<EValue* const> args, ThreadPool* pool,
+       RandomState* random = nullptr)
+      : op_(op), args_(args), pool_(pool), random_(random) {}
 
   const OpInfo& op() const { return op_; }
 
@@ -75,6 +84,12 @@ class Call {
   void parallel_for(int64_t count, int64_t grain,
                     const std::function<void(int64_t, int64_t)>& body) const;
 
+  // The seed and stream that this call draws from, which no later call of the session gets again.
+  RandomState next_stream() const {
+    if (random_ == nullptr) return {};
+    return {random_->seed, random_->calls++};
+  }
+
   // Errors that begin with the operator's name.
   template <typename... Args>
   Error invalid(fmt::format_string<Args...> format, Args&&... args) const {
@@ -89,6 +104,7 @@ class Call {
   const OpInfo& op_;
   std::span<EValue* const> args_;
   ThreadPool* pool_;
+  RandomState* random_;
 };
 
 using Kernel = Status (*)(Call&);

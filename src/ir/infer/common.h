@@ -14,6 +14,7 @@ using InferResult = Result<std::vector<Type>>;
 
 // One table a family; infer.cc gathers them.
 std::span<const InferEntry> elementwise_inference();
+std::span<const InferEntry> special_inference();
 std::span<const InferEntry> convolution_inference();
 std::span<const InferEntry> pooling_inference();
 std::span<const InferEntry> matrix_inference();

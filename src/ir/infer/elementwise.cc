@@ -1,13 +1,42 @@
 // Elementwise operators: promotion, broadcasting, and dim orders kept from the operands.
-#include "ir/infer/common.h"
+#include "ir/infer/elementwise.h"
 
 namespace pte::ir {
+
+InferResult like(const InferContext& c, size_t arg, DType dtype) {
+  const TensorType& tensor = c.tensor(arg);
+  return one({dtype, tensor.sizes, tensor.dim_order});
+}
+
+// The first operand that is as large as the result says how the result lies; failing that, the
+// first one of its rank.
+DimOrder elementwise_order(std::initializer_list<const TensorType*> operands,
+                           const SymSizes& sizes) {
+  for (const TensorType* operand : operands) {
+    if (operand->sizes == sizes) return operand->dim_order;
+  }
+  // Among smaller ones a layout other than contiguous says more.
+  for (const TensorType* operand : operands) {
+    if (operand->rank() == sizes.size() && !operand->is_contiguous()) return operand->dim_order;
+  }
+  return contiguous_dim_order(sizes.size());
+}
+
+Result<TensorType> binary_type(const InferContext& c, size_t first, size_t second) {
+  const TensorType& a = c.tensor(first);
+  const TensorType& b = c.tensor(second);
+  Promotion promotion;
+  promotion.add(a);
+  promotion.add(b);
+  PTE_TRY(const DType dtype, promotion.result(c));
+  PTE_TRY(SymSizes sizes, broadcast(c, a.sizes, b.sizes));
+  DimOrder order = elementwise_order({&a, &b}, sizes);
+  return TensorType{dtype, std::move(sizes), std::move(order)};
+}
+
 namespace {
 
-InferResult like_self(const InferContext& c, DType dtype) {
-  const TensorType& self = c.tensor(0);
-  return one({dtype, self.sizes, self.dim_order});
-}
+InferResult like_self(const InferContext& c, DType dtype) { return like(c, 0, dtype); }
 
 // abs, relu, floor …: the type of the operand.
 InferResult same(const InferContext& c) { return like_self(c, c.tensor(0).dtype); }
@@ -69,32 +98,6 @@ InferResult scalar_with_alpha(const InferContext& c) {
   PTE_TRY(std::vector<Type> types, with_scalars<1>(c));
   PTE_CHECK(check_alpha(c, 2, std::get<TensorType>(types[0]).dtype));
   return types;
-}
-
-// The first operand that is as large as the result says how the result lies; failing that, the
-// first one of its rank.
-DimOrder elementwise_order(std::initializer_list<const TensorType*> operands,
-                           const SymSizes& sizes) {
-  for (const TensorType* operand : operands) {
-    if (operand->sizes == sizes) return operand->dim_order;
-  }
-  // Among smaller ones a layout other than contiguous says more.
-  for (const TensorType* operand : operands) {
-    if (operand->rank() == sizes.size() && !operand->is_contiguous()) return operand->dim_order;
-  }
-  return contiguous_dim_order(sizes.size());
-}
-
-Result<TensorType> binary_type(const InferContext& c, size_t first, size_t second) {
-  const TensorType& a = c.tensor(first);
-  const TensorType& b = c.tensor(second);
-  Promotion promotion;
-  promotion.add(a);
-  promotion.add(b);
-  PTE_TRY(const DType dtype, promotion.result(c));
-  PTE_TRY(SymSizes sizes, broadcast(c, a.sizes, b.sizes));
-  DimOrder order = elementwise_order({&a, &b}, sizes);
-  return TensorType{dtype, std::move(sizes), std::move(order)};
 }
 
 InferResult binary(const InferContext& c) {

@@ -78,6 +78,32 @@ InferResult divide(const InferContext& c) {
   return std::vector<Type>{SymFloatType{}};
 }
 
+// A value that becomes a float, or an integer known at run time only.
+InferResult to_float(const InferContext& c) {
+  PTE_CHECK(check_scalars(c));
+  return std::vector<Type>{SymFloatType{}};
+}
+
+// Integers stay what they are; of a float's whole part nothing is known.
+InferResult to_integer(const InferContext& c) {
+  PTE_CHECK(check_scalars(c));
+  if (!is_fraction(c.args[0])) {
+    if (const auto a = c.args[0].sym_int()) return size_result(*a);
+  }
+  return std::vector<Type>{unknown_int()};
+}
+
+// One of two values. They may differ, so their kind is all that is known.
+InferResult choose(const InferContext& c) {
+  PTE_CHECK(check_scalars(c));
+  if (is_fraction(c.args[1]) || is_fraction(c.args[2])) return std::vector<Type>{SymFloatType{}};
+  const auto a = c.args[1].sym_int();
+  const auto b = c.args[2].sym_int();
+  if (!a && !b) return std::vector<Type>{SymBoolType{}};
+  if (a && b && *a == *b) return size_result(*a);
+  return std::vector<Type>{unknown_int()};
+}
+
 InferResult nothing(const InferContext&) { return std::vector<Type>{}; }
 
 SymInt plus(const SymInt& a, const SymInt& b) { return a + b; }
@@ -103,6 +129,15 @@ constexpr InferEntry kEntries[] = {
     {Op::operator_neg, negate},
     {Op::torch_sym_max, arithmetic<SymInt::max>},
     {Op::torch_sym_min, arithmetic<SymInt::min>},
+    {Op::executorch_prim_floordiv_int, arithmetic<SymInt::floordiv>},
+    {Op::executorch_prim_mod_int, arithmetic<SymInt::mod>},
+    {Op::torch_sym_float, to_float},
+    {Op::torch_sym_int, to_integer},
+    {Op::torch_sym_not, compare},
+    {Op::torch_sym_ite, choose},
+    {Op::math_ceil, to_integer},
+    {Op::math_round, to_integer},
+    {Op::math_trunc, to_integer},
     {Op::aten__assert_scalar, nothing},
     {Op::aten__assert_tensor_metadata, nothing},
     {Op::aten_sym_constrain_range_for_size, nothing},

@@ -46,14 +46,17 @@ bool is_real(DType dtype) {
 
 template bool load_run(DType, const std::byte*, int64_t, int64_t, bool*);
 template bool load_run(DType, const std::byte*, int64_t, int64_t, int64_t*);
+template bool load_run(DType, const std::byte*, int64_t, int64_t, uint64_t*);
 template bool load_run(DType, const std::byte*, int64_t, int64_t, float*);
 template bool load_run(DType, const std::byte*, int64_t, int64_t, double*);
 template bool store_run(DType, std::byte*, int64_t, int64_t, const bool*);
 template bool store_run(DType, std::byte*, int64_t, int64_t, const int64_t*);
+template bool store_run(DType, std::byte*, int64_t, int64_t, const uint64_t*);
 template bool store_run(DType, std::byte*, int64_t, int64_t, const float*);
 template bool store_run(DType, std::byte*, int64_t, int64_t, const double*);
 template void round_run(DType, bool*, int64_t);
 template void round_run(DType, int64_t*, int64_t);
+template void round_run(DType, uint64_t*, int64_t);
 template void round_run(DType, float*, int64_t);
 template void round_run(DType, double*, int64_t);
 

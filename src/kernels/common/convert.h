@@ -1,12 +1,13 @@
 // Runs of elements of any real type, read into and written from the type a kernel computes in.
 //
 // Kernels compute in int64_t (all integers and bool), float (float32, half, bfloat16), double or
-// bool; these functions are the only place where the element types of tensors multiply.
+// bool, and in uint64_t where the upper half of uint64 matters; these functions are the only place where the element types of tensors multiply.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "tensor/dtype.h"
 
@@ -55,7 +56,7 @@ To convert_element(From value) {
 }
 
 // Reads `count` elements of type `dtype`, `step` elements apart, from `from`. False when the type
-// is not a real one (complex, quantized, float8). C is int64_t, float, double or bool.
+// is not a real one (complex, quantized, float8). C is int64_t, uint64_t, float, double or bool.
 template <typename C>
 bool load_run(DType dtype, const std::byte* from, int64_t step, int64_t count, C* to);
 // Writes them, converting.
@@ -85,6 +86,13 @@ auto dispatch_compute(DType dtype, Fn&& fn) {
     default:
       return fn(int64_t{});
   }
+}
+// The same with uint64_t for uint64: where order, division or the value itself matters, numbers from
+// 2^63 on must not read as negative.
+template <typename Fn>
+auto dispatch_exact(DType dtype, Fn&& fn) {
+  if (dtype == DType::kUInt64) return fn(uint64_t{});
+  return dispatch_compute(dtype, std::forward<Fn>(fn));
 }
 // The floating ones only: integers compute in float.
 template <typename Fn>

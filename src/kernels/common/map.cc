@@ -55,6 +55,7 @@ void map_blocks(const Call& call, std::span<const Operand> in, Tensor& out, DTyp
 
 template const bool* fetch(const Operand&, bool, int64_t, int64_t, int64_t, bool*);
 template const int64_t* fetch(const Operand&, bool, int64_t, int64_t, int64_t, int64_t*);
+template const uint64_t* fetch(const Operand&, bool, int64_t, int64_t, int64_t, uint64_t*);
 template const float* fetch(const Operand&, bool, int64_t, int64_t, int64_t, float*);
 template const double* fetch(const Operand&, bool, int64_t, int64_t, int64_t, double*);
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
@@ -62,11 +63,15 @@ template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
                          const Block<int64_t, bool>&);
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<uint64_t, bool>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
                          const Block<float, bool>&);
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
                          const Block<double, bool>&);
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
                          const Block<int64_t, int64_t>&);
+template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
+                         const Block<uint64_t, uint64_t>&);
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
                          const Block<float, float>&);
 template void map_blocks(const Call&, std::span<const Operand>, Tensor&, DType,
@@ -82,7 +87,7 @@ Status copy_converting(const Call& call, const Tensor& from, Tensor& to) {
   PTE_CHECK(check_real(call, from));
   PTE_CHECK(check_real(call, to));
   const std::array in{Operand::of(from, to.sizes(), from.dtype())};
-  dispatch_compute(from.dtype(), [&]<typename C>(C) {
+  dispatch_exact(from.dtype(), [&]<typename C>(C) {
     map_elements<C>(call, in, to, to.dtype(), [](C x) { return x; });
   });
   return {};

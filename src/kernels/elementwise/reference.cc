@@ -1,5 +1,6 @@
 // Elementwise kernels of several operands: arithmetic, comparison, logic, choice.
 #include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/integer_power.h"
 #include "kernels/families.h"
 
 namespace pte::kernels {
@@ -20,6 +21,13 @@ struct Wrap {
       return std::fma(factor, b, a);
     }
   }
+};
+template <>
+struct Wrap<uint64_t> {
+  static uint64_t add(uint64_t a, uint64_t b) { return a + b; }
+  static uint64_t sub(uint64_t a, uint64_t b) { return a - b; }
+  static uint64_t mul(uint64_t a, uint64_t b) { return a * b; }
+  static uint64_t add_scaled(uint64_t a, uint64_t factor, uint64_t b) { return a + factor * b; }
 };
 template <>
 struct Wrap<int64_t> {
@@ -44,7 +52,7 @@ Status add_like(Call& call) {
     return call.invalid("alpha must be an integer for operands of type {}",
                         dtype_name(binary.common));
   }
-  return dispatch_compute(binary.common, [&]<typename C>(C) {
+  return dispatch_exact(binary.common, [&]<typename C>(C) {
     const C factor = scalar_as<C>(alpha);
     using W = Wrap<C>;
     if (factor == C{1}) {
@@ -65,7 +73,7 @@ template <bool kOtherIsScalar>
 Status mul(Call& call) {
   PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
   binary.wide_other = true;
-  return dispatch_compute(binary.common, [&]<typename C>(C) {
+  return dispatch_exact(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, binary.common, [](C a, C b) { return Wrap<C>::mul(a, b); });
   });
 }
@@ -85,7 +93,7 @@ Status div(Call& call) {
 template <bool kMaximum>
 Status extreme(Call& call) {
   PTE_TRY(const Binary binary, Binary::make(call, false));
-  return dispatch_compute(binary.common, [&]<typename C>(C) {
+  return dispatch_exact(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, binary.common, [](C a, C b) {
       if constexpr (std::is_floating_point_v<C>) {
         if (a != a) return a;
@@ -99,7 +107,7 @@ Status extreme(Call& call) {
 template <typename F, bool kOtherIsScalar>
 Status compare(Call& call) {
   PTE_TRY(const Binary binary, Binary::make(call, kOtherIsScalar));
-  return dispatch_compute(binary.common, [&]<typename C>(C) {
+  return dispatch_exact(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, DType::kBool, [](C a, C b) -> bool { return F{}(a, b); });
   });
 }
@@ -126,23 +134,13 @@ Status where(Call& call) {
   PTE_TRY(Sizes sizes, broadcast_sizes(call, self.sizes(), other.sizes()));
   PTE_TRY(sizes, broadcast_sizes(call, condition.sizes(), sizes));
   PTE_CHECK(resize_out(call, out, sizes));
-  dispatch_compute(common, [&]<typename C>(C) {
+  dispatch_exact(common, [&]<typename C>(C) {
     map_elements<C>(call,
                     std::array{Operand::of(condition, sizes, condition.dtype()),
                                Operand::of(self, sizes, common), Operand::of(other, sizes, common)},
                     out, common, [](C c, C a, C b) { return c != C{0} ? a : b; });
   });
   return {};
-}
-
-// x^n by squaring, wrapping.
-int64_t integer_power(int64_t base, int64_t exponent) {
-  int64_t result = 1;
-  for (; exponent > 0; exponent >>= 1) {
-    if (exponent & 1) result = Wrap<int64_t>::mul(result, base);
-    base = Wrap<int64_t>::mul(base, base);
-  }
-  return result;
 }
 
 Status pow_scalar(Call& call) {

@@ -1,68 +1,17 @@
 // Elementwise kernels of one tensor operand: math functions, roundings, activations.
 #include <cmath>
 
-#include "kernels/common/map.h"
+#include "kernels/elementwise/unary.h"
 #include "kernels/families.h"
 
 namespace pte::kernels {
 namespace {
-
-// What a unary operator does with integer operands.
-enum class Integers {
-  kToFloat,   // compute and give float32, as exp does
-  kKeep,      // compute in integers, as abs does
-  kIdentity,  // give them back, as floor does
-  kRefuse,    // PyTorch has no kernel
-};
-
-template <typename C, typename Fn>
-Status apply(Call& call, const Tensor& self, DType result, Fn fn) {
-  Tensor& out = call.out();
-  PTE_CHECK(check_real(call, self));
-  PTE_CHECK(check_out_type(call, result, out));
-  PTE_CHECK(resize_out(call, out, self.sizes()));
-  // Integers that compute in float are read as float at once: `via` is the type itself.
-  const DType via = is_floating(self.dtype()) ? self.dtype() : result;
-  map_elements<C>(call, std::array{Operand::of(self, out.sizes(), via)}, out, result, fn);
-  return {};
-}
-
-template <typename F, Integers kIntegers>
-Status unary(Call& call) {
-  const Tensor& self = call.tensor(0);
-  const DType dtype = self.dtype();
-  if (is_floating(dtype)) {
-    return dispatch_floating(dtype, [&]<typename C>(C) {
-      return apply<C>(call, self, dtype, [](C x) { return F{}(x); });
-    });
-  }
-  if constexpr (kIntegers == Integers::kToFloat) {
-    return apply<float>(call, self, DType::kFloat32, [](float x) { return F{}(x); });
-  } else if constexpr (kIntegers == Integers::kRefuse) {
-    return call.not_supported("operands of type {}", dtype_name(dtype));
-  } else {
-    if (dtype == DType::kBool) return call.not_supported("operands of type bool");
-    return apply<int64_t>(call, self, dtype, [](int64_t x) {
-      if constexpr (kIntegers == Integers::kIdentity)
-        return x;
-      else
-        return F{}(x);
-    });
-  }
-}
 
 // Unsigned arithmetic: the most negative integer wraps instead of overflowing.
 inline int64_t wrapping_neg(int64_t x) {
   return static_cast<int64_t>(0 - static_cast<uint64_t>(x));
 }
 
-#define PTE_UNARY(Name, expression) \
-  struct Name {                     \
-    template <typename T>           \
-    T operator()(T x) const {       \
-      return expression;            \
-    }                               \
-  };
 PTE_UNARY(Ceil, std::ceil(x))
 PTE_UNARY(Cos, std::cos(x))
 PTE_UNARY(Erf, std::erf(x))
@@ -77,7 +26,6 @@ PTE_UNARY(Sin, std::sin(x))
 PTE_UNARY(Sqrt, std::sqrt(x))
 PTE_UNARY(Tanh, std::tanh(x))
 PTE_UNARY(Relu, x < T{0} ? T{0} : x)  // NaN stays
-#undef PTE_UNARY
 
 struct Abs {
   int64_t operator()(int64_t x) const { return x < 0 ? wrapping_neg(x) : x; }
@@ -231,6 +179,10 @@ std::span<const Entry> unary_kernels() {
       {Op::dim_order_clone_dim_order, convert},
       {Op::aten_clone, convert},
       {Op::aten_lift_fresh_copy, convert},
+      {Op::aten_alias_copy, convert},
+      {Op::aten_detach_copy, convert},
+      {Op::et_copy_d2h_copy, convert},
+      {Op::et_copy_h2d_copy, convert},
   };
   return kEntries;
 }

@@ -167,6 +167,45 @@ Status neg(Call& call) {
   return {};
 }
 
+Status sym_float(Call& call) {
+  call.result() = EValue(call.scalar(0).as_double());
+  return {};
+}
+
+// A number that must become an integer: round is applied to floats, integers and bools stay.
+template <double (*kRound)(double)>
+Status to_integer(Call& call) {
+  const Scalar a = call.scalar(0);
+  if (a.kind != Scalar::Kind::kFloat) {
+    call.result() = EValue(a.integer);
+    return {};
+  }
+  const double whole = kRound(a.real);
+  if (!(whole >= -0x1p63 && whole < 0x1p63)) return overflow(call);
+  call.result() = EValue(static_cast<int64_t>(whole));
+  return {};
+}
+
+double round_up(double x) { return std::ceil(x); }
+double round_even(double x) { return std::nearbyint(x); }
+double round_to_zero(double x) { return std::trunc(x); }
+
+bool is_true(const Scalar& a) {
+  return a.kind == Scalar::Kind::kFloat ? a.real != 0 : a.integer != 0;
+}
+
+Status sym_not(Call& call) {
+  call.result() = EValue(!is_true(call.scalar(0)));
+  return {};
+}
+
+// The chosen one keeps its kind.
+Status sym_ite(Call& call) {
+  const Scalar chosen = call.scalar(is_true(call.scalar(0)) ? 1 : 2);
+  call.result() = value_of(chosen);
+  return {};
+}
+
 Status sym_size(Call& call) {
   const Tensor& self = call.tensor(0);
   if (self.rank() == 0) return call.invalid("a rank-0 tensor has no sizes");
@@ -224,6 +263,15 @@ std::span<const Entry> prim_kernels() {
       {Op::operator_neg, neg},
       {Op::torch_sym_max, extreme<true>},
       {Op::torch_sym_min, extreme<false>},
+      {Op::executorch_prim_floordiv_int, floordiv},
+      {Op::executorch_prim_mod_int, mod},
+      {Op::torch_sym_float, sym_float},
+      {Op::torch_sym_int, to_integer<round_to_zero>},
+      {Op::torch_sym_not, sym_not},
+      {Op::torch_sym_ite, sym_ite},
+      {Op::math_ceil, to_integer<round_up>},
+      {Op::math_round, to_integer<round_even>},
+      {Op::math_trunc, to_integer<round_to_zero>},
   };
   return kEntries;
 }

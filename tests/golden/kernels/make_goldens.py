@@ -10,6 +10,7 @@ import sys
 import torch
 
 import elementwise_cases
+import math_cases
 import quantized_cases
 import selection_cases
 import shape_cases
@@ -39,6 +40,14 @@ FAMILIES = [
     selection_cases.scan,
     selection_cases.sorting,
     selection_cases.search,
+    math_cases.math,
+    math_cases.binary_math,
+    math_cases.division,
+    math_cases.bitwise,
+    math_cases.masked,
+    math_cases.identity,
+    math_cases.creation,
+    math_cases.fourier,
 ]
 
 
