@@ -4,7 +4,7 @@
 #   make interop   both directions against the official exporter and runtime
 #   make bench     the measurements
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-data build test test-asan test-scalar interop bench fuzz format \
+.PHONY: help demo demo-data build test test-asan test-scalar test-tsan interop bench fuzz format \
         format-check clean
 MAKEFLAGS += --no-print-directory
 
@@ -45,6 +45,12 @@ test-asan:
 
 test-scalar:
 	$(call run-tests,scalar)
+
+# Only what threads share: the rest has no threads, and costs an hour to build this way.
+test-tsan:
+	@scripts/install_packages.sh build test
+	@scripts/build.sh tsan base_test program_test runtime_test
+	@ctest --preset tsan --parallel $(JOBS) --output-junit ctest.xml
 
 interop: demo-data
 	@scripts/install_packages.sh build test

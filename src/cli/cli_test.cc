@@ -82,7 +82,7 @@ void expect_error(const Outcome& outcome, int code, std::string_view text) {
 
 TEST_F(CliTest, HelpOfEveryCommandHasAnExample) {
   for (const char* command :
-       {"export", "run", "classify", "inspect", "verify", "zoo", "ops", "completion"}) {
+       {"export", "run", "classify", "inspect", "verify", "validate", "zoo", "ops", "completion"}) {
     const Outcome outcome = pte({command, "--help"});
     EXPECT_EQ(outcome.code, kFine);
     EXPECT_NE(outcome.out.find(std::string("Example:\n  pte ") + command), std::string::npos)
@@ -288,6 +288,38 @@ TEST_F(CliTest, ListsOperatorsArchitecturesAndCompletions) {
               std::string::npos);
   }
   EXPECT_EQ(pte({"ops", "frobnicate"}).code, kUsage);
+}
+
+TEST_F(CliTest, ValidateRunsTheCases) {
+  const std::string folder = kGolden + "runtime/";
+  const Outcome good = pte({"validate", folder + "bundled.bpte"});
+  EXPECT_EQ(good.code, kFine) << good.err;
+  EXPECT_NE(good.out.find("2 of 2 cases pass"), std::string::npos) << good.out;
+  const Outcome bad = pte({"validate", folder + "bundled_wrong.bpte", "--json"});
+  EXPECT_EQ(bad.code, kBad);
+  const auto report = nlohmann::json::parse(bad.out);
+  EXPECT_EQ(report["passed"], 1);
+  EXPECT_EQ(report["cases"][1]["passed"], false);
+  EXPECT_NEAR(report["cases"][1]["largest_difference"].get<double>(), 0.25, 1e-6);
+  EXPECT_EQ(pte({"validate", folder + "bundled_wrong.bpte", "--atol", "0.3"}).code, kFine);
+  EXPECT_EQ(pte({"validate", folder + "bundled_wrong.bpte", "--case", "0"}).code, kFine);
+  EXPECT_EQ(pte({"validate", kProgram}).code, kBad);
+  EXPECT_EQ(pte({"run", folder + "bundled.bpte", "--random", "0"}).code, kFine);
+}
+
+TEST_F(CliTest, DataOutsideTheProgram) {
+  const std::string folder = kGolden + "runtime/";
+  const std::string program = folder + "external_two_files.pte";
+  const std::string linear = folder + "external_two_files.linear.ptd";
+  const std::string rest = folder + "external_two_files.rest.ptd";
+  const Outcome none = pte({"run", program, "--random", "0"});
+  EXPECT_EQ(none.code, kBad);
+  EXPECT_NE(none.err.find("--data"), std::string::npos) << none.err;
+  EXPECT_EQ(pte({"run", program, "--random", "0", "--data", linear, "--data", rest}).code, kFine);
+  EXPECT_EQ(pte({"run", program, "--random", "0", "--data", linear, "--data", linear}).code, kBad);
+  EXPECT_EQ(pte({"verify", linear, rest}).code, kFine);
+  const Outcome weights = pte({"run", linear, "--random", "0"});
+  EXPECT_NE(weights.err.find("tensor data (.ptd)"), std::string::npos) << weights.err;
 }
 
 }  // namespace

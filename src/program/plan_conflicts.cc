@@ -3,6 +3,7 @@
 
 #include "program/quote.h"
 #include "program/verify.h"
+#include "schema/ops.h"
 
 namespace pte::program {
 namespace {
@@ -99,15 +100,26 @@ class PlanReader {
     }
   }
 
+  bool is_in_place(const KernelCall& call) const {
+    const OpInfo* info =
+        find_op_by_out(method_.operators[static_cast<size_t>(call.op)].full_name());
+    return info != nullptr && info->has(kTagInPlace);
+  }
+
   void kernel_call(const KernelCall& call, int64_t at) {
     const bool is_view =
         method_.operators[static_cast<size_t>(call.op)].name == "executorch_prim::et_view";
     if (call.args.empty()) return;
-    // What a call returns is named by its last argument.
+    // What a call returns is named by its last argument. An operator in place returns what it
+    // writes; older exporters name it by another value, planned for nothing.
+    std::vector<int32_t> args = call.args;
+    if (args.size() > 1 && args.front() != args.back() && is_in_place(call)) {
+      args.back() = args.front();
+    }
     std::vector<int32_t> results;
-    if (!is_view) each_tensor(call.args.back(), [&](int32_t value) { results.push_back(value); });
+    if (!is_view) each_tensor(args.back(), [&](int32_t value) { results.push_back(value); });
     std::sort(results.begin(), results.end());
-    for (const int32_t arg : call.args) {
+    for (const int32_t arg : args) {
       each_tensor(arg, [&](int32_t value) {
         Use& use = uses_[static_cast<size_t>(value)];
         const bool is_result = std::binary_search(results.begin(), results.end(), value);

@@ -10,9 +10,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace pte;
   using namespace pte::program;
   const auto* begin = reinterpret_cast<const std::byte*>(data);
-  const auto program = read_program(MappedFile::from_bytes({begin, begin + size}));
-  if (!program) return 0;
-  for (const Method& method : program->methods) find_plan_conflicts(method);
+  const MappedFile file = MappedFile::from_bytes({begin, begin + size});
+  const auto program = read_program(file);
+  const auto findings = check_program(file);
+  if (!program) {
+    if (findings.empty()) std::abort();
+    return 0;
+  }
   auto bytes = serialize(*program);
   if (!bytes) std::abort();
   const auto again = read_program(MappedFile::from_bytes(std::move(*bytes)));

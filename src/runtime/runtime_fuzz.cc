@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     auto method = runtime::Method::load(shared, plan.name, options);
     if (!method) continue;
     for (int round = 0; round < 2; ++round) {
+      if (round == 1 && !(*method)->reset()) break;
       bool ready = true;
       for (size_t i = 0; i < (*method)->input_count() && ready; ++i) {
         const runtime::ValueInfo info = (*method)->input_info(i);
