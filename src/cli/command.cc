@@ -56,6 +56,7 @@ int run(int argc, const char* const* argv) {
   add_run(commands);
   add_classify(commands);
   add_inspect(commands);
+  add_profile(commands);
   add_verify(commands);
   add_validate(commands);
   add_zoo(commands);

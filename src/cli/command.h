@@ -48,6 +48,7 @@ void add_completion(Commands& commands);
 void add_export(Commands& commands);
 void add_inspect(Commands& commands);
 void add_ops(Commands& commands);
+void add_profile(Commands& commands);
 void add_run(Commands& commands);
 void add_validate(Commands& commands);
 void add_verify(Commands& commands);
