@@ -1,11 +1,5 @@
 // Every kernel against PyTorch eager, on the cases that tests/golden/kernels/make_goldens.py chose.
 //
-// A file is "PTEG", a count and that many cases, all little-endian: the operator's name, how to
-// compare (0 exactly, 1 each element, 2 against the largest element) and the tolerance; then named
-// arguments; then the expected results. A value is a tag byte, as EValue numbers its alternatives,
-// and its content; strings and lists begin with a 16-bit count; a tensor is dtype, rank, sizes,
-// strides (32-bit), the count of stored elements and their bytes.
-//
 // Each case runs five ways: as PyTorch laid the result out, with the result's dimensions reversed
 // in memory, with result memory larger than needed, on three threads, and, for elementwise
 // operators whose result looks like the first operand, in place.
@@ -14,132 +8,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 
-#include "base/file.h"
 #include "kernels/common/complex.h"
 #include "kernels/common/convert.h"
 #include "kernels/common/test_call.h"
+#include "tensor/golden_cases.h"
 
 namespace pte::kernels {
 namespace {
-
-class Reader {
- public:
-  explicit Reader(Bytes bytes) : bytes_(bytes) {}
-
-  template <typename T>
-  T number() {
-    T value{};
-    if (bytes_.size() - at_ < sizeof(T)) {
-      ADD_FAILURE() << "file ends early";
-      at_ = bytes_.size();
-      return value;
-    }
-    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
-    at_ += sizeof(T);
-    return value;
-  }
-  std::string text() {
-    std::string s(number<uint16_t>(), '\0');
-    for (char& c : s) c = number<char>();
-    return s;
-  }
-  template <typename T>
-  std::vector<T> list() {
-    std::vector<T> items(number<uint16_t>());
-    for (T& item : items) item = number<T>();
-    return items;
-  }
-  Tensor tensor() {
-    const auto dtype = static_cast<DType>(number<uint8_t>());
-    const size_t rank = number<uint8_t>();
-    Sizes sizes(rank);
-    Strides strides(rank);
-    for (int64_t& size : sizes) size = number<int32_t>();
-    for (int64_t& stride : strides) stride = number<int32_t>();
-    auto memory = std::make_shared<std::vector<std::byte>>(number<uint32_t>() * size_of(dtype));
-    for (std::byte& b : *memory) b = number<std::byte>();
-    const std::byte* data = memory->data();
-    return Tensor::view(dtype, std::move(sizes), std::move(strides), data, std::move(memory));
-  }
-  EValue value() {
-    switch (number<uint8_t>()) {
-      case 0:
-        return {};
-      case 1:
-        return tensor();
-      case 2:
-        return number<int64_t>();
-      case 3:
-        return number<double>();
-      case 4:
-        return number<uint8_t>() != 0;
-      case 5:
-        return text();
-      case 6:
-        return list<int64_t>();
-      case 7:
-        return list<double>();
-      case 8: {
-        const std::vector<uint8_t> items = list<uint8_t>();
-        return std::vector<bool>(items.begin(), items.end());
-      }
-      case 9: {
-        std::vector<Tensor> tensors(number<uint16_t>());
-        for (Tensor& t : tensors) t = tensor();
-        return tensors;
-      }
-      case 10: {
-        std::vector<std::optional<Tensor>> tensors(number<uint16_t>());
-        for (std::optional<Tensor>& t : tensors) {
-          const EValue item = value();
-          if (const Tensor* given = item.get<Tensor>()) t = *given;
-        }
-        return tensors;
-      }
-      default:
-        ADD_FAILURE() << "unknown tag";
-        return {};
-    }
-  }
-  bool done() const { return at_ == bytes_.size(); }
-
- private:
-  Bytes bytes_;
-  size_t at_ = 0;
-};
-
-struct Case {
-  const OpInfo* op = nullptr;
-  std::string name;
-  int mode = 0;
-  double tolerance = 0;
-  std::vector<EValue> args;
-  std::vector<EValue> expected;
-};
-
-Case read_case(Reader& reader) {
-  Case c;
-  c.name = reader.text();
-  c.op = find_op(c.name);
-  c.mode = reader.number<uint8_t>();
-  c.tolerance = reader.number<double>();
-  std::vector<std::pair<std::string, EValue>> named(reader.number<uint8_t>());
-  for (auto& [name, value] : named) {
-    name = reader.text();
-    value = reader.value();
-  }
-  c.expected.resize(reader.number<uint8_t>());
-  for (EValue& value : c.expected) value = reader.value();
-  if (c.op == nullptr) return c;
-  for (const int index : c.op->out_args) {
-    for (const auto& [name, value] : named) {
-      if (name == c.op->args[static_cast<size_t>(index)].name) c.args.push_back(value);
-    }
-  }
-  return c;
-}
 
 std::string describe_value(const EValue& value) {
   if (const Tensor* t = value.get<Tensor>()) return t->describe();
@@ -153,7 +29,7 @@ std::string describe_value(const EValue& value) {
   return std::string(value.kind());
 }
 
-std::string describe_case(const Case& c) {
+std::string describe_case(const GoldenCase& c) {
   std::string text = c.name;
   for (const EValue& arg : c.args) text += " " + describe_value(arg);
   return text;
@@ -169,7 +45,7 @@ std::vector<double> as_doubles(const Tensor& tensor) {
   return values;
 }
 
-void compare(const Case& c, const Tensor& got, const Tensor& expected) {
+void compare(const GoldenCase& c, const Tensor& got, const Tensor& expected) {
   ASSERT_EQ(got.dtype(), expected.dtype());
   ASSERT_EQ(got.sizes(), expected.sizes());
   const std::vector<double> a = as_doubles(got);
@@ -191,7 +67,7 @@ void compare(const Case& c, const Tensor& got, const Tensor& expected) {
   }
 }
 
-void compare_value(const Case& c, const EValue& got, const EValue& expected) {
+void compare_value(const GoldenCase& c, const EValue& got, const EValue& expected) {
   if (const Tensor* tensor = expected.get<Tensor>()) {
     ASSERT_TRUE(got.is<Tensor>());
     compare(c, *got.get<Tensor>(), *tensor);
@@ -241,7 +117,7 @@ EValue results_like(const EValue& expected, Layout layout) {
 }
 
 // The arguments, those that the call writes into as copies of their own.
-std::vector<EValue> fresh_args(const Case& c) {
+std::vector<EValue> fresh_args(const GoldenCase& c) {
   std::vector<EValue> args = c.args;
   for (size_t i = 0; i < args.size(); ++i) {
     Tensor* tensor = args[i].get<Tensor>();
@@ -253,7 +129,7 @@ std::vector<EValue> fresh_args(const Case& c) {
   return args;
 }
 
-void run_case(Case& c, ThreadPool& pool) {
+void run_case(GoldenCase& c, ThreadPool& pool) {
   for (const Layout layout : {Layout::kAsEager, Layout::kReversed, Layout::kRoomy}) {
     SCOPED_TRACE("result layout " + std::to_string(static_cast<int>(layout)));
     std::vector<EValue> results;
@@ -294,44 +170,21 @@ void run_case(Case& c, ThreadPool& pool) {
   compare_value(c, results[0], c.expected[0]);
 }
 
-class Golden : public testing::TestWithParam<std::string> {};
+class Golden : public testing::TestWithParam<std::pair<std::string, std::string>> {};
 
 TEST_P(Golden, MatchesEager) {
-  const std::string path =
-      std::string(PTE_SOURCE_DIR "/tests/golden/kernels/") + GetParam() + ".bin";
-  const auto file = MappedFile::open(path);
-  ASSERT_TRUE(file.has_value()) << file.error().message;
-  Reader reader(file->bytes());
-  char magic[4];
-  for (char& c : magic) c = reader.number<char>();
-  ASSERT_EQ(std::string_view(magic, 4), "PTEG");
-  const auto count = reader.number<uint32_t>();
-  ASSERT_GT(count, 0U);
   ThreadPool pool(3);
   int failures = 0;
-  for (uint32_t i = 0; i < count && failures < 20; ++i) {
-    Case c = read_case(reader);
-    ASSERT_NE(c.op, nullptr) << "ops.def has no row for " << c.name;
-    SCOPED_TRACE("case " + std::to_string(i) + ": " + describe_case(c));
+  for_each_golden_case(GetParam().second, [&](GoldenCase& c, uint32_t number) {
+    SCOPED_TRACE("case " + std::to_string(number) + ": " + describe_case(c));
     run_case(c, pool);
     if (HasFailure()) ++failures;
-  }
-  EXPECT_TRUE(failures > 0 || reader.done());
+    return failures < 20;
+  });
 }
 
-// Every file there is, so that a new family needs no entry here.
-std::vector<std::string> families() {
-  std::vector<std::string> names;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(PTE_SOURCE_DIR "/tests/golden/kernels")) {
-    if (entry.path().extension() == ".bin") names.push_back(entry.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::ValuesIn(families()),
-                         [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::ValuesIn(golden_files()),
+                         [](const auto& param) { return param.param.first; });
 
 }  // namespace
 }  // namespace pte::kernels

@@ -177,7 +177,9 @@ InferResult bincount(const InferContext& c) {
   PTE_CHECK(check_index(c, 0));
   if (c.tensor(0).rank() != 1) return bad_arg(c, 0, "expected a list");
   DType dtype = DType::kInt64;
-  if (const TensorType* weights = optional_tensor(c, 1)) {
+  const TensorType* weights = optional_tensor(c, 1);
+  // Without elements PyTorch forgets the weights' type.
+  if (weights != nullptr && !c.tensor(0).sizes[0].is_constant(0)) {
     dtype = weights->dtype == DType::kFloat32 ? DType::kFloat32 : DType::kFloat64;
   }
   return one(contiguous_type(dtype, {unknown_size({})}));

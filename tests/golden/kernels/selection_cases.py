@@ -452,6 +452,6 @@ def search():
         for dtype in FLOATS:
             f.floating("aten.dist.default", rand(5, dtype=dtype), rand(5, dtype=dtype), p)
     f.floating("aten.dist.default", rand(0), rand(0))
-    f.floating("aten.dist.default", rand(3), rand(3, dtype=torch.float64), 3, mode=LARGEST)
+    f.floating("aten.dist.default", rand(3), rand(3, dtype=torch.float64), 3)
     f.floating("aten.dist.default", rand(3), rand(3, dtype=torch.int64), 1)
     return f
