@@ -144,10 +144,10 @@ InferResult div_mode(const InferContext& c) {
   return exact ? scalar<lifted>(c) : scalar<not_bool>(c);
 }
 
-// self * 2^other, where the power of integers is float32.
+// self * 2^other, where the power of integers has self's type, or float32 beside integers.
 InferResult ldexp(const InferContext& c) {
   TensorType power = c.tensor(1);
-  power.dtype = to_floating(power.dtype);
+  if (!is_floating(power.dtype)) power.dtype = to_floating(c.tensor(0).dtype);
   PTE_TRY(TensorType type, binary_type(c, 0, 1));
   Promotion promotion;
   promotion.add(c.tensor(0));
@@ -241,8 +241,9 @@ InferResult glu(const InferContext& c) {
   SymSizes sizes = self.sizes;
   const SymInt odd = SymInt::mod(sizes[dim], 2);
   if (odd.is_constant(1)) {
-    return bad_arg(c, 0, fmt::format("dimension {} has {} elements, expected an even number", dim,
-                                     sizes[dim].to_string()));
+    return bad_arg(c, 0,
+                   fmt::format("dimension {} has {} elements, expected an even number", dim,
+                               sizes[dim].to_string()));
   }
   sizes[dim] = SymInt::floordiv(sizes[dim], 2);
   DimOrder order = suggested_order(self, sizes.size());
