@@ -73,8 +73,8 @@ enum OpTag : uint32_t {
   kTagInPlace = 1U << 9,  // aten::add_.Tensor: writes its first operand
   kTagUnary = 1U << 10,   // elementwise with exactly one tensor operand
   kTagEffect = 1U << 11,  // must stay although nothing reads its result
-  // The official portable library has no kernel for it, although its exporter writes such calls:
-  // files that call it run here, and nothing that we write does.
+  // The official runtime has no kernel for it: its exporter writes such calls nevertheless, or it
+  // is one of ours that only lifted payloads make. It runs here, and no file that we write calls it.
   kTagExtension = 1U << 12,
 };
 

@@ -28,6 +28,7 @@ std::span<const InferEntry> factory_inference();
 std::span<const InferEntry> in_place_inference();
 std::span<const InferEntry> indexing_inference();
 std::span<const InferEntry> sorting_inference();
+std::span<const InferEntry> quantized_nn_inference();
 std::span<const InferEntry> symbolic_inference();
 std::span<const InferEntry> control_flow_inference();
 
