@@ -29,9 +29,10 @@ class ConstantTable {
   ConstantTable(const Module& module, program::Program& program)
       : module_(module), program_(program) {}
 
-  Result<uint32_t> index_of(const std::string& key) {
+  // `order` is how the bytes lie in the program.
+  Result<uint32_t> index_of(const std::string& key, const DimOrder& order) {
     if (const auto it = indices_.find(key); it != indices_.end()) return it->second;
-    PTE_TRY(const Tensor tensor, data(key));
+    PTE_TRY(const Tensor tensor, data(key, order));
     program_.constants.push_back(program::Blob::of(tensor));
     const auto index = static_cast<uint32_t>(program_.constants.size() - 1);
     indices_.emplace(key, index);
@@ -39,9 +40,9 @@ class ConstantTable {
   }
 
   // The entry among the initial values of mutable buffers.
-  Result<uint32_t> mutable_index_of(const std::string& key) {
+  Result<uint32_t> mutable_index_of(const std::string& key, const DimOrder& order) {
     if (const auto it = mutable_.find(key); it != mutable_.end()) return it->second;
-    PTE_TRY(const Tensor tensor, data(key));
+    PTE_TRY(const Tensor tensor, data(key, order));
     program_.mutable_data.push_back(program::Blob::of(tensor));
     const auto index = static_cast<uint32_t>(program_.mutable_data.size() - 1);
     mutable_.emplace(key, index);
@@ -49,12 +50,13 @@ class ConstantTable {
   }
 
  private:
-  Result<Tensor> data(const std::string& key) const {
+  Result<Tensor> data(const std::string& key, const DimOrder& order) const {
     const auto it = module_.constants.find(key);
     if (it == module_.constants.end() || !it->second.data.has_data()) {
       return invalid_data("constant '{}' has no data", key);
     }
-    return it->second.data.contiguous();
+    const Tensor& found = it->second.data;
+    return found.is_dense_in(order) ? Result<Tensor>(found) : found.in_dim_order(order);
   }
 
   const Module& module_;
@@ -158,13 +160,13 @@ class MethodEmitter {
     if (!graph_.has_uses(&value) && !written_.contains(*value.constant())) return {};
     PTE_TRY(TensorValue tensor, tensor_value(value));
     if (written_.contains(*value.constant())) {
-      PTE_TRY(tensor.constant, constants_.mutable_index_of(*value.constant()));
+      PTE_TRY(tensor.constant, constants_.mutable_index_of(*value.constant(), tensor.dim_order));
       tensor.name = *value.constant();
       new_storage(value, tensor.nbytes(), true);
       written_[*value.constant()] = &value;
       tensor.allocation.emplace();
     } else {
-      PTE_TRY(tensor.constant, constants_.index_of(*value.constant()));
+      PTE_TRY(tensor.constant, constants_.index_of(*value.constant(), tensor.dim_order));
     }
     bind(value, std::move(tensor));
     return {};

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/result.h"
 #include "program/program.h"
@@ -35,6 +36,8 @@ struct DelegateRequest {
   std::shared_ptr<const program::Program> program;  // for its named data, and to keep bytes alive
   const program::Delegate& delegate;
   const Options& options;  // for the loader's call only: copy what is needed
+  // What its first call passes, null where that is no tensor; may be empty: not known.
+  std::vector<const program::TensorValue*> args;
 };
 
 // Whether default_delegates() runs this backend.

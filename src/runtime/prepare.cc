@@ -339,7 +339,12 @@ class Preparer {
             report(inner);
           };
         }
-        auto made = loader(DelegateRequest{state_.program, delegate, options});
+        DelegateRequest request{state_.program, delegate, options, {}};
+        for (const int32_t arg : call->args) {
+          request.args.push_back(
+              std::get_if<TensorValue>(&method_.values[static_cast<size_t>(arg)]));
+        }
+        auto made = loader(request);
         if (!made) {
           return std::move(made.error())
               .at(fmt::format("delegate {} {}", index, quote(delegate.id)));

@@ -1,8 +1,9 @@
 #include "runtime/xnnpack_delegate.h"
 
 #include "backends/xnnpack/lift.h"
+#include "kernels/kernel.h"
 #include "lowering/emit.h"
-#include "passes/pipelines.h"
+#include "passes/passes.h"
 #include "passes/runner.h"
 #include "program/verify.h"
 #include "runtime/method.h"
@@ -30,17 +31,22 @@ class XnnpackDelegate : public Delegate {
     return give_scratch();
   }
 
-  // Arguments as the payload describes them: contiguous, as large as they may be.
-  ArgTypes expected() const {
+  // The arguments of a call as the plan has them, or else as the payload describes them:
+  // contiguous, as large as they may be.
+  Result<ArgTypes> expected(const std::vector<const program::TensorValue*>& args) const {
     ArgTypes types(graph_.num_externs, ir::TensorType::of(DType::kFloat32, {}));
     for (const xnnpack::XnnValue& value : graph_.values) {
       if (value.external_id == xnnpack::kNone) continue;
-      const bool half = value.datatype == xnnpack::Datatype::kFloat16;
-      ir::SymSizes sizes = ir::to_sym({value.dims.begin(), value.dims.end()});
-      if ((value.flags & xnnpack::kExternalOutput) != 0) sizes.assign(sizes.size(), ir::SymInt(1));
-      types[value.external_id] =
-          ir::TensorType::of(half ? DType::kFloat16 : DType::kFloat32, std::move(sizes));
+      ir::TensorType& type = types[value.external_id];
+      if (args.size() == types.size() && args[value.external_id] != nullptr) {
+        const program::TensorValue& arg = *args[value.external_id];
+        type = ir::TensorType::of(arg.dtype, ir::to_sym(arg.sizes), arg.dim_order);
+      } else {
+        PTE_TRY(const DType dtype, xnnpack::dtype_of(value.datatype));
+        type = ir::TensorType::of(dtype, ir::to_sym({value.dims.begin(), value.dims.end()}));
+      }
     }
+    normalize(types);
     return types;
   }
 
@@ -74,10 +80,11 @@ class XnnpackDelegate : public Delegate {
       types.push_back(
           ir::TensorType::of(tensor->dtype(), ir::to_sym(tensor->sizes()), tensor->dim_order()));
     }
-    // Output sizes follow from the inputs; only their rank and order count.
-    for (size_t i = input_count(); i < types.size(); ++i) {
-      types[i].sizes.assign(types[i].sizes.size(), ir::SymInt(1));
+    if (args.size() < graph_.num_externs) {
+      return invalid_data("an XNNPACK delegate takes {} arguments, the call has {}",
+                          graph_.num_externs, args.size());
     }
+    normalize(types);
     if (types != types_) {
       PTE_CHECK(prepare(std::move(types)));
       PTE_CHECK(give_scratch());
@@ -96,8 +103,35 @@ class XnnpackDelegate : public Delegate {
     return inner_->set_scratch(scratch_);
   }
 
+  // Output sizes follow from the inputs, so that only their rank and order count; arguments that
+  // the payload does not use do not count at all.
+  void normalize(ArgTypes& types) const {
+    std::vector<bool> used(types.size());
+    for (const xnnpack::XnnValue& value : graph_.values) {
+      if (value.external_id == xnnpack::kNone) continue;
+      used[value.external_id] = true;
+      if ((value.flags & xnnpack::kExternalOutput) == 0) continue;
+      ir::SymSizes& sizes = types[value.external_id].sizes;
+      sizes.assign(sizes.size(), ir::SymInt(1));
+    }
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (!used[i]) types[i] = ir::TensorType::of(DType::kFloat32, {});
+    }
+  }
+
+  // Only what a lifted payload needs to run here: it is optimised already, its layouts are gone,
+  // and every look at its weights costs loading time.
   static Status run(ir::Module& module, const passes::Options& options) {
-    const auto pipeline = passes::portable_pipeline();
+    passes::OpSet keep;
+    if (kernels::find_kernel(Op::aten_linear) != nullptr) keep.insert(Op::aten_linear);
+    const std::vector<passes::Pass> pipeline = {
+        {"decompose", "composites become operators that have kernels",
+         [keep](ir::Module& m) { return passes::decompose(m, keep); }},
+        {"remove_identities", "drop what does nothing", passes::remove_identities},
+        {"merge_views", "chains of views become one", passes::merge_views},
+        {"fold_constants", "compute what depends on constants alone", passes::fold_constants},
+        {"dead_code", "drop what nothing reads", passes::dead_code},
+    };
     auto timings = passes::run_passes(module, pipeline, options);
     if (!timings) return std::move(timings).error();
     return {};
@@ -118,14 +152,15 @@ class XnnpackDelegate : public Delegate {
 Result<std::unique_ptr<Delegate>> make_xnnpack_delegate(const DelegateRequest& request) {
   const auto resolve = [&](std::string_view key) -> Result<Tensor> {
     PTE_TRY(const program::Blob blob, find_named_data(request, key));
-    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob.size())}, {1},
-                        blob.bytes.data(), blob.owner);
+    return Tensor::view(DType::kUInt8, {static_cast<int64_t>(blob.size())}, {1}, blob.bytes.data(),
+                        blob.owner);
   };
   PTE_TRY(xnnpack::XnnGraph graph,
           xnnpack::decode(request.delegate.payload.bytes, request.delegate.payload.owner, resolve));
   auto made = std::make_unique<XnnpackDelegate>(request.program, std::move(graph), request.options);
   // Most calls are like this; and what cannot be run is said at load, not at the first execution.
-  PTE_CHECK(made->prepare(made->expected()));
+  PTE_TRY(ArgTypes types, made->expected(request.args));
+  PTE_CHECK(made->prepare(std::move(types)));
   return std::unique_ptr<Delegate>(std::move(made));
 }
 

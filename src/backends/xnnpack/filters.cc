@@ -2,18 +2,30 @@
 
 namespace pte::xnnpack {
 
-Result<Tensor> to_float32(const Tensor& tensor) {
-  if (tensor.dtype() == DType::kFloat32) return tensor.contiguous();
+Result<Tensor> as_type(const Tensor& tensor, DType dtype) {
+  if (tensor.dtype() == dtype) return tensor;
   PTE_TRY(const Tensor source, tensor.contiguous());
-  PTE_TRY(Tensor result, Tensor::zeros(DType::kFloat32, tensor.sizes()));
-  auto* to = result.mutable_data_as<float>();
+  PTE_TRY(Tensor result, Tensor::zeros(dtype, tensor.sizes()));
   const int64_t count = tensor.numel();
-  const bool known = dispatch(source.dtype(), [&]<typename T>(T) {
-    const T* from = source.data_as<T>();
-    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
+  const bool known = dispatch(source.dtype(), [&]<typename From>(From) {
+    const From* from = source.data_as<From>();
+    const auto fill = [&]<typename To>(To) {
+      auto* to = result.mutable_data_as<To>();
+      for (int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(static_cast<float>(from[i]));
+    };
+    if (dtype == DType::kFloat32) fill(float{});
+    if (dtype == DType::kFloat16) fill(Half{});
+    if (dtype == DType::kBFloat16) fill(BFloat16{});
   });
-  if (!known) return unsupported("{} as float32", dtype_name(tensor.dtype()));
+  if (!known || !is_floating(dtype)) {
+    return unsupported("{} as {}", dtype_name(tensor.dtype()), dtype_name(dtype));
+  }
   return result;
+}
+
+Result<Tensor> to_float32(const Tensor& tensor) {
+  PTE_TRY(const Tensor converted, as_type(tensor, DType::kFloat32));
+  return converted.contiguous();
 }
 
 namespace {
@@ -23,6 +35,13 @@ Result<Tensor> rearranged(const Tensor& tensor, Sizes sizes, Strides strides, Si
   PTE_TRY(Tensor result, tensor.with_layout(std::move(sizes), std::move(strides)).contiguous());
   Strides contiguous = contiguous_strides(final_sizes);
   return result.with_layout(std::move(final_sizes), std::move(contiguous));
+}
+
+// The elements of `packed` in another order, without a copy where they lie densely in that order.
+Result<Tensor> seen_as(const Tensor& packed, Sizes sizes, Strides strides) {
+  Tensor view = packed.with_layout(std::move(sizes), std::move(strides));
+  if (view.is_dense_in(view.dim_order())) return view;
+  return view.contiguous();
 }
 
 }  // namespace
@@ -60,13 +79,13 @@ Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& p, NodeKind
                         fmt::join(packed.sizes(), ","), fmt::join(expected, ","));
   }
   const Strides& s = packed.strides();
-  if (depthwise)
-    return rearranged(packed, {g * ocg, 1, h, w}, {s[3], 1, s[1], s[2]}, {g * ocg, 1, h, w});
-  if (kind == NodeKind::kConvTranspose2d) {
-    return rearranged(packed, {g, icg, ocg, h, w}, {ocg * s[0], s[3], s[0], s[1], s[2]},
-                      {g * icg, ocg, h, w});
+  if (depthwise) return seen_as(packed, {g * ocg, 1, h, w}, {s[3], 1, s[1], s[2]});
+  if (kind != NodeKind::kConvTranspose2d) {
+    return seen_as(packed, {g * ocg, icg, h, w}, {s[0], s[3], s[1], s[2]});
   }
-  return rearranged(packed, {g * ocg, icg, h, w}, {s[0], s[3], s[1], s[2]}, {g * ocg, icg, h, w});
+  if (g == 1) return seen_as(packed, {icg, ocg, h, w}, {s[3], s[0], s[1], s[2]});
+  return rearranged(packed, {g, icg, ocg, h, w}, {ocg * s[0], s[3], s[0], s[1], s[2]},
+                    {g * icg, ocg, h, w});
 }
 
 }  // namespace pte::xnnpack

@@ -12,10 +12,13 @@ namespace pte::xnnpack {
 Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec);
 
 // The way back: [out, in / groups, height, width], or [in, out / groups, height, width] for a
-// transposed convolution. Fails when the sizes do not fit the parameters.
+// transposed convolution; of any type, and where possible a view of the same memory in another dim
+// order. Fails when the sizes do not fit the parameters.
 Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& params, NodeKind kind);
 
-// The same elements as float32.
+// The same elements as another floating type; itself when it has that type.
+Result<Tensor> as_type(const Tensor& tensor, DType dtype);
+// Contiguous, too.
 Result<Tensor> to_float32(const Tensor& tensor);
 
 }  // namespace pte::xnnpack

@@ -27,12 +27,8 @@ Result<Lifted> lift(const XnnGraph& graph, std::span<const TensorType> args) {
 }
 
 Result<Lifted> Lifter::run() {
-  for (size_t id = 0; id < source_.values.size(); ++id) {
-    const XnnValue& v = source_.values[id];
-    if (!std::holds_alternative<std::monostate>(v.quant) || v.dq_datatype != Datatype::kInvalid) {
-      return unsupported("XNNPACK value {} is quantised ({}): only float payloads are run", id,
-                         datatype_name(v.datatype));
-    }
+  for (uint32_t id = 0; id < source_.values.size(); ++id) {
+    PTE_CHECK(check_value(id).at(fmt::format("XNNPACK value {}", id)));
   }
   PTE_CHECK(add_inputs());
   for (size_t i = 0; i < source_.nodes.size(); ++i) {
@@ -100,6 +96,10 @@ Status Lifter::add_outputs() {
     } else {
       PTE_TRY(value, get(id, identity_perm(v.dims.size())));
     }
+    if (arg != nullptr && arg->dtype == DType::kInt64 && value->tensor().dtype == DType::kInt32) {
+      // XNNPACK's indices have 32 bits.
+      PTE_TRY(value, call(Op::aten__to_copy, {value, DType::kInt64}));
+    }
     if (arg != nullptr &&
         (arg->rank() != value->tensor().rank() || arg->dtype != value->tensor().dtype)) {
       return invalid_data("argument {} is {}, the XNNPACK payload computes {}", v.external_id,
@@ -116,30 +116,32 @@ Status Lifter::add_outputs() {
 // ---- values
 
 Result<DType> Lifter::dtype(uint32_t id) const {
-  switch (source_.values[id].datatype) {
-    case Datatype::kFloat32:
-      return DType::kFloat32;
-    case Datatype::kFloat16:
-      return DType::kFloat16;
-    case Datatype::kBFloat16:
-      return DType::kBFloat16;
-    default:
-      return unsupported("XNNPACK value {} is {}: only float payloads are run", id,
-                         datatype_name(source_.values[id].datatype));
-  }
+  const bool known = is_dynamic(id) && !reps_[id].empty();
+  if (known) return reps_[id].front().value->tensor().dtype;
+  return dtype_of(source_.values[id].datatype).at(fmt::format("XNNPACK value {}", id));
 }
 
 Result<Tensor> Lifter::constant_data(uint32_t id) const {
   const XnnValue& v = source_.values[id];
   PTE_TRY(const DType type, dtype(id));
-  const Tensor& stored = source_.constants[v.constant].data;
-  const Sizes sizes(v.dims.begin(), v.dims.end());
-  if (reinterpret_cast<uintptr_t>(stored.data()) % 16 == 0) {
-    return Tensor::view(type, sizes, contiguous_strides(sizes), stored.data(), stored.owner());
+  const Tensor& bytes = source_.constants[v.constant].data;
+  Sizes sizes(v.dims.begin(), v.dims.end());
+  // Two values a byte, every row padded to whole bytes.
+  const bool halves = v.datatype == Datatype::kQBInt4 || v.datatype == Datatype::kQCInt4;
+  if (halves && !sizes.empty()) sizes.back() = sizes.back() / 2 + sizes.back() % 2;
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % 16 == 0) {
+    return Tensor::view(type, sizes, contiguous_strides(sizes), bytes.data(), bytes.owner());
   }
   PTE_TRY(Tensor copy, Tensor::zeros(type, sizes));
-  if (copy.nbytes() > 0) std::memcpy(copy.mutable_data(), stored.data(), copy.nbytes());
+  if (copy.nbytes() > 0) std::memcpy(copy.mutable_data(), bytes.data(), copy.nbytes());
   return copy;
+}
+
+ir::Value* Lifter::weights(std::string name, Tensor data) {
+  const TensorType type = TensorType::of(data.dtype(), ir::to_sym(data.sizes()), data.dim_order());
+  ir::Value* value = builder_.constant(std::move(name), std::move(data));
+  value->set_type(type);
+  return value;
 }
 
 Result<ir::Value*> Lifter::permuted(ir::Value* value, const std::vector<uint8_t>& dims) {
@@ -175,7 +177,7 @@ Result<ir::Value*> Lifter::get(uint32_t id, const Perm& perm) {
       strides.push_back(data.strides()[d]);
     }
     PTE_TRY(Tensor moved, data.with_layout(sizes, strides).contiguous());
-    ir::Value* value = builder_.constant(fmt::format("c{}", id), std::move(moved));
+    ir::Value* value = weights(fmt::format("c{}", id), std::move(moved));
     reps_[id].push_back({perm, value});
     return value;
   }
@@ -237,7 +239,9 @@ Status Lifter::define(uint32_t id, const Perm& perm, ir::Value* value) {
                         value->tensor().rank());
   }
   PTE_TRY(const DType type, dtype(id));
-  if (type != value->tensor().dtype) {
+  const bool fits =
+      is_dynamic(id) ? is_floating(value->tensor().dtype) : type == value->tensor().dtype;
+  if (!fits) {
     return invalid_data("value {} is {}, its node computes {}", id, dtype_name(type),
                         dtype_name(value->tensor().dtype));
   }

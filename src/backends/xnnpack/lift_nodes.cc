@@ -1,6 +1,5 @@
 // XNNPACK nodes as ATen calls.
 #include <algorithm>
-#include <limits>
 
 #include "backends/xnnpack/filters.h"
 #include "backends/xnnpack/lifter.h"
@@ -13,34 +12,12 @@ namespace {
 
 constexpr uint32_t kTransposeB = 0x1;  // BatchMatrixMultiply
 constexpr uint32_t kTransposeA = 0x2;
-constexpr uint32_t kMaxWindow = 1U << 20;
+constexpr uint32_t kMaxPadding = 1U << 20;
 
 Status known_flags(const XnnNode& node, uint32_t known) {
   if ((node.flags & ~known) != 0) return unsupported("flags {:#x}", node.flags);
   return {};
 }
-
-// Windows with no size of 0, small enough that their arithmetic cannot overflow.
-Status check_window(const Window& w, std::string_view what) {
-  if (w.height == 0 || w.width == 0 || w.height > kMaxWindow || w.width > kMaxWindow) {
-    return invalid_data("{} {}x{}", what, w.height, w.width);
-  }
-  return {};
-}
-Status check_padding(const Padding& p) {
-  for (uint32_t side : {p.top, p.right, p.bottom, p.left}) {
-    if (side > kMaxWindow) return invalid_data("padding {}", side);
-  }
-  return {};
-}
-
-bool symmetric(const Padding& p) { return p.top == p.bottom && p.left == p.right; }
-
-Arg pair(const Window& w) { return Arg::ints({w.height, w.width}); }
-Arg zeros() { return Arg::ints({0, 0}); }
-
-// For constant_pad_nd of a (n, c, h, w) tensor: pairs from the last dim backwards.
-Arg pad_list(const Padding& p) { return Arg::ints({p.left, p.right, p.top, p.bottom}); }
 
 size_t position(const Perm& perm, size_t dim) {
   return static_cast<size_t>(std::find(perm.begin(), perm.end(), dim) - perm.begin());
@@ -125,8 +102,12 @@ Status Lifter::lift(const XnnNode& node) {
     case NodeKind::kConcatenate5:
       return concatenate(node);
     case NodeKind::kArgMaxPooling2d:
+      return argmax_pool(node);
     case NodeKind::kScaledDotProductAttention:
-      return unsupported("no exporter writes this node; it is not run");
+      return attention(node);
+    case NodeKind::kConvert:
+      PTE_CHECK(known_flags(node, 0));
+      return convert(node);
     default:
       return unary(node);
   }
@@ -138,7 +119,14 @@ Status Lifter::unary(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
   const uint32_t in = node.inputs[0], out = node.outputs[0];
   const Perm perm = existing(in);
-  PTE_TRY(ir::Value * x, get(in, perm));
+  // These leave stored integers what they are.
+  if ((node.kind == NodeKind::kClamp || node.kind == NodeKind::kCopy) && is_quantized(in) &&
+      same_quant(in, out)) {
+    PTE_TRY(ir::Value * x, get(in, perm));
+    PTE_TRY(x, clamped_stored(x, node));
+    return define(out, perm, x);
+  }
+  PTE_TRY(ir::Value * x, get_real(in, perm));
   Op op = unary_op(node.kind);
   std::vector<Arg> args{Arg(x)};
   if (node.kind == NodeKind::kSoftmax) {
@@ -146,10 +134,6 @@ Status Lifter::unary(const XnnNode& node) {
     op = Op::aten__softmax;
     args.emplace_back(static_cast<int64_t>(position(perm, perm.size() - 1)));
     args.emplace_back(false);
-  } else if (node.kind == NodeKind::kConvert) {
-    PTE_TRY(const DType to, dtype(out));
-    op = Op::aten__to_copy;
-    args.emplace_back(to);
   } else if (node.kind == NodeKind::kSquare) {
     op = Op::aten_pow_Tensor_Scalar;
     args.emplace_back(2);
@@ -164,12 +148,14 @@ Status Lifter::unary(const XnnNode& node) {
     return internal_error("no rule lifts this node");
   }
   PTE_TRY(y, clamped(y, node));
-  return define(out, perm, y);
+  return define_real(out, perm, y);
 }
 
 Status Lifter::binary(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
+  const uint32_t a = node.inputs[0], b = node.inputs[1], out = node.outputs[0];
   Op op = Op::aten_add_Tensor;
+  bool exact = true;  // the quantised kernels compute it in integers
   switch (node.kind) {
     case NodeKind::kSubtract:
       op = Op::aten_sub_Tensor;
@@ -179,48 +165,66 @@ Status Lifter::binary(const XnnNode& node) {
       break;
     case NodeKind::kDiv:
       op = Op::aten_div_Tensor;
+      exact = false;
       break;
     case NodeKind::kMaximum:
       op = Op::aten_maximum;
+      exact = false;
       break;
     case NodeKind::kMinimum:
       op = Op::aten_minimum;
+      exact = false;
       break;
     default:
       break;
   }
-  const size_t out_rank = std::max(rank(node.inputs[0]), rank(node.inputs[1]));
-  const Perm perm = common(node.inputs, out_rank);
-  PTE_TRY(ir::Value * a, aligned(node.inputs[0], perm));
-  PTE_TRY(ir::Value * b, aligned(node.inputs[1], perm));
-  PTE_TRY(ir::Value * y, call(op, {a, b}));
-  PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], perm, y);
+  const auto type = source_.values[out].datatype;
+  if (exact && is_quantized(out) && is_quantized(a) && is_quantized(b) &&
+      source_.values[a].datatype == type && source_.values[b].datatype == type) {
+    return quantized_binary(node);
+  }
+  const Perm perm = common(node.inputs, std::max(rank(a), rank(b)));
+  PTE_TRY(ir::Value * x, aligned_real(a, perm));
+  PTE_TRY(ir::Value * y, aligned_real(b, perm));
+  PTE_TRY(ir::Value * z, call(op, {x, y}));
+  PTE_TRY(z, clamped(z, node));
+  return define_real(out, perm, z);
 }
 
 Status Lifter::prelu(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
   const size_t n = rank(node.inputs[0]);
-  if (n < 2) return unsupported("a value of rank {}", n);
+  const uint32_t slope = node.inputs[1];
+  const auto& dims = source_.values[slope].dims;
+  bool channels_only = n >= 2;
+  int64_t count = 1;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    channels_only = channels_only && (i + 1 == dims.size() || dims[i] == 1);
+    count *= dims[i];
+  }
+  if (!channels_only) {
+    // Slopes that broadcast in other ways: what is above zero, and slope times what is below.
+    const Perm perm = common(node.inputs, std::max(n, dims.size()));
+    PTE_TRY(ir::Value * x, aligned_real(node.inputs[0], perm));
+    PTE_TRY(ir::Value * w, aligned_real(slope, perm));
+    PTE_TRY(ir::Value * above, call(Op::aten_relu, {x}));
+    PTE_TRY(ir::Value * below, call(Op::aten_clamp, {x, Arg(), 0.0}));
+    PTE_TRY(below, call(Op::aten_mul_Tensor, {below, w}));
+    PTE_TRY(ir::Value * y, call(Op::aten_add_Tensor, {above, below}));
+    PTE_TRY(y, clamped(y, node));
+    return define_real(node.outputs[0], perm, y);
+  }
   // The slope belongs to the last dim in memory, in ATen to dim 1.
   Perm perm{0, static_cast<uint8_t>(n - 1)};
   for (size_t i = 1; i + 1 < n; ++i) perm.push_back(static_cast<uint8_t>(i));
-  PTE_TRY(ir::Value * x, get(node.inputs[0], perm));
-  const uint32_t slope = node.inputs[1];
-  const auto& dims = source_.values[slope].dims;
-  int64_t count = 1;
-  for (size_t i = 0; i < dims.size(); ++i) {
-    if (i + 1 < dims.size() && dims[i] != 1)
-      return unsupported("slopes of [{}]", fmt::join(dims, ","));
-    count *= dims[i];
-  }
-  PTE_TRY(ir::Value * weight, get(slope, identity_perm(dims.size())));
+  PTE_TRY(ir::Value * x, get_real(node.inputs[0], perm));
+  PTE_TRY(ir::Value * weight, get_real(slope, identity_perm(dims.size())));
   if (dims.size() != 1) {
     PTE_TRY(weight, call(Op::aten_view_copy, {weight, Arg::ints({count})}));
   }
   PTE_TRY(ir::Value * y, call(Op::aten_prelu, {x, weight}));
   PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], perm, y);
+  return define_real(node.outputs[0], perm, y);
 }
 
 // ---- weights
@@ -229,20 +233,51 @@ Status Lifter::prelu(const XnnNode& node) {
 Result<ir::Value*> Lifter::bias(uint32_t id, DType type) {
   if (rank(id) != 1) return invalid_data("a bias of rank {}", rank(id));
   PTE_TRY(ir::Value * value, get(id, identity_perm(1)));
-  if (value->tensor().dtype == type) return value;
+  const DType own = value->tensor().dtype;
+  if (own == type) return value;
+  if (!is_floating(own) || !is_floating(type)) {
+    return invalid_data("a bias of type {}, expected {}", dtype_name(own), dtype_name(type));
+  }
   return call(Op::aten__to_copy, {value, type});
 }
 
 Status Lifter::fully_connected(const XnnNode& node) {
   PTE_CHECK(known_flags(node, kTransposeWeights));
-  const size_t n = rank(node.inputs[0]);
+  const uint32_t in = node.inputs[0], filter = node.inputs[1], out = node.outputs[0];
+  const size_t n = rank(in);
   const bool transposed = (node.flags & kTransposeWeights) != 0;
-  PTE_TRY(ir::Value * x, get(node.inputs[0], identity_perm(n)));
-  if (rank(node.inputs[1]) != 2) return invalid_data("a filter of rank {}", rank(node.inputs[1]));
-  PTE_TRY(ir::Value * weight, get(node.inputs[1], transposed ? Perm{1, 0} : Perm{0, 1}));
-  const DType type = x->tensor().dtype;
-  if (weight->tensor().dtype != type) {
-    PTE_TRY(weight, call(Op::aten__to_copy, {weight, type}));
+  if (rank(filter) != 2) return invalid_data("a filter of rank {}", rank(filter));
+  const Perm perm = transposed ? Perm{1, 0} : Perm{0, 1};
+  PTE_TRY(ir::Value * x, get(in, identity_perm(n)));
+  if (is_dynamic(in) || is_quantized(in)) {
+    if (!is_constant(filter)) return unsupported("a filter that is computed at run time");
+    if (transposed && constant_bytes(source_.values[filter].datatype, {1, 2}) == 1) {
+      return unsupported("a transposed filter of 4-bit weights");
+    }
+    PTE_TRY(ir::Value * weight, get(filter, perm));
+    PTE_TRY(ir::Value * y, quantized_linear(node, x, weight));
+    return define(out, identity_perm(n), y);
+  }
+  // bfloat16 operands have a float32 bias, added before the result is rounded.
+  DType type = x->tensor().dtype;
+  if (type == DType::kBFloat16 && node.inputs[2] != kNone) {
+    type = DType::kFloat32;
+    PTE_TRY(x, call(Op::aten__to_copy, {x, type}));
+  }
+  ir::Value* weight = nullptr;
+  if (is_constant(filter)) {
+    PTE_TRY(Tensor data, real_filter(filter));
+    PTE_TRY(data, as_type(data, type));
+    if (transposed) {
+      const Strides strides = data.strides();
+      data = data.with_layout({data.size(1), data.size(0)}, {strides[1], strides[0]});
+    }
+    weight = weights(fmt::format("filter{}", filter), std::move(data));
+  } else {
+    PTE_TRY(weight, get_real(filter, perm));
+    if (weight->tensor().dtype != type) {
+      PTE_TRY(weight, call(Op::aten__to_copy, {weight, type}));
+    }
   }
   Arg b;
   if (node.inputs[2] != kNone) {
@@ -251,7 +286,11 @@ Status Lifter::fully_connected(const XnnNode& node) {
   }
   PTE_TRY(ir::Value * y, call(Op::aten_linear, {x, weight, b}));
   PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], identity_perm(n), y);
+  PTE_TRY(const DType result, dtype(out));
+  if (result != type) {
+    PTE_TRY(y, call(Op::aten__to_copy, {y, result}));
+  }
+  return define(out, identity_perm(n), y);
 }
 
 Status Lifter::matmul(const XnnNode& node) {
@@ -264,111 +303,34 @@ Status Lifter::matmul(const XnnNode& node) {
     Perm perm = identity_perm(n);
     if ((node.flags & (i == 0 ? kTransposeA : kTransposeB)) != 0)
       std::swap(perm[n - 1], perm[n - 2]);
-    PTE_TRY(operands[i], get(node.inputs[i], perm));
+    PTE_TRY(operands[i], get_real(node.inputs[i], perm));
   }
-  const Op op = n == 3 ? Op::aten_bmm : n == 2 ? Op::aten_mm : Op::aten_matmul;
+  const bool plain = n == 3 && operands[0]->tensor().sizes[0] == operands[1]->tensor().sizes[0];
+  const Op op = plain ? Op::aten_bmm : n == 2 ? Op::aten_mm : Op::aten_matmul;
   PTE_TRY(ir::Value * y, call(op, {operands[0], operands[1]}));
   PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], identity_perm(n), y);
+  return define_real(node.outputs[0], identity_perm(n), y);
 }
 
-Status Lifter::convolution(const XnnNode& node) {
+// softmax(query * scale @ keyᵀ + mask) @ value, over [batch, heads, tokens, channels].
+Status Lifter::attention(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
-  const ConvParams& p = std::get<ConvParams>(node.params);
-  const bool transposed = node.kind == NodeKind::kConvTranspose2d;
-  PTE_CHECK(check_window(p.kernel, "kernel"));
-  PTE_CHECK(check_window(p.stride, "stride"));
-  PTE_CHECK(check_window(p.dilation, "dilation"));
-  PTE_CHECK(check_padding(p.padding));
-  if (p.groups == 0 || p.group_input_channels == 0 || p.group_output_channels == 0) {
-    return invalid_data("{} groups of {} input and {} output channels", p.groups,
-                        p.group_input_channels, p.group_output_channels);
+  ir::Value* operands[5] = {};
+  for (size_t i = 0; i < 5; ++i) {
+    const size_t n = rank(node.inputs[i]);
+    if (n != (i < 3 ? 4U : i == 3 ? 1U : 2U)) {
+      return invalid_data("an operand of rank {} in place {}", n, i);
+    }
+    PTE_TRY(operands[i], get_real(node.inputs[i], i == 1 ? Perm{0, 1, 3, 2} : identity_perm(n)));
   }
-  if (rank(node.inputs[0]) != 4) return invalid_data("an operand of rank {}", rank(node.inputs[0]));
-  if (!is_constant(node.inputs[1])) return unsupported("a filter that is computed at run time");
-  PTE_TRY(ir::Value * x, get(node.inputs[0], kChannelsFirst));
-  const DType type = x->tensor().dtype;
-  PTE_TRY(const Tensor packed, constant_data(node.inputs[1]));
-  PTE_TRY(Tensor filter, unpack_filter(packed, p, node.kind));
-  ir::Value* weight = builder_.constant(fmt::format("filter{}", node.inputs[1]), std::move(filter),
-                                        ir::Constant::Kind::kParameter);
-  if (weight->tensor().dtype != type) {
-    PTE_TRY(weight, call(Op::aten__to_copy, {weight, type}));
-  }
-  Arg b;
-  if (node.inputs[2] != kNone) {
-    PTE_TRY(ir::Value * value, bias(node.inputs[2], type));
-    b = Arg(value);
-  }
-  Arg padding = Arg::ints({p.padding.top, p.padding.left});
-  if (!symmetric(p.padding)) {
-    if (transposed) return unsupported("a transposed convolution with uneven padding");
-    PTE_TRY(x, call(Op::aten_constant_pad_nd, {x, pad_list(p.padding), 0.0}));
-    padding = zeros();
-  }
-  PTE_TRY(ir::Value * y,
-          call(Op::aten_convolution,
-               {x, weight, b, pair(p.stride), padding, pair(p.dilation), transposed,
-                transposed ? pair(p.adjustment) : zeros(), static_cast<int64_t>(p.groups)}));
-  PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], kChannelsFirst, y);
-}
-
-// ---- pooling and resampling
-
-Status Lifter::pool(const XnnNode& node) {
-  PTE_CHECK(known_flags(node, kKeepDims));
-  PoolParams p = std::get<PoolParams>(node.params);
-  const bool average = node.kind == NodeKind::kAvgPooling2d;
-  if (average) p.dilation = {1, 1};
-  PTE_CHECK(check_window(p.kernel, "window"));
-  PTE_CHECK(check_window(p.stride, "stride"));
-  PTE_CHECK(check_window(p.dilation, "dilation"));
-  PTE_CHECK(check_padding(p.padding));
-  if (rank(node.inputs[0]) != 4) return invalid_data("an operand of rank {}", rank(node.inputs[0]));
-  PTE_TRY(ir::Value * x, get(node.inputs[0], kChannelsFirst));
-  // ATen pads both sides alike and at most half a window.
-  const bool fits = symmetric(p.padding) && 2 * p.padding.top <= p.kernel.height &&
-                    2 * p.padding.left <= p.kernel.width;
-  Arg padding = Arg::ints({p.padding.top, p.padding.left});
-  if (!fits) {
-    if (average) return unsupported("an average pool with uneven padding");
-    PTE_TRY(x, call(Op::aten_constant_pad_nd,
-                    {x, pad_list(p.padding), -std::numeric_limits<double>::infinity()}));
-    padding = zeros();
-  }
-  ir::Value* y = nullptr;
-  if (average) {
-    PTE_TRY(y, call(Op::aten_avg_pool2d,
-                    {x, pair(p.kernel), pair(p.stride), padding, false, false, {}}));
-  } else {
-    PTE_TRY(y, call(Op::aten_max_pool2d,
-                    {x, pair(p.kernel), pair(p.stride), padding, pair(p.dilation), false}));
-  }
-  PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], kChannelsFirst, y);
-}
-
-Status Lifter::global_pool(const XnnNode& node) {
-  PTE_CHECK(known_flags(node, kKeepDims));
-  if (rank(node.inputs[0]) != 4) return invalid_data("an operand of rank {}", rank(node.inputs[0]));
-  const bool keep = (node.flags & kKeepDims) != 0;
-  PTE_TRY(ir::Value * x, get(node.inputs[0], kChannelsFirst));
-  PTE_TRY(ir::Value * y, call(Op::aten_mean_dim, {x, Arg::ints({2, 3}), keep}));
-  PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], keep ? kChannelsFirst : identity_perm(2), y);
-}
-
-Status Lifter::resize(const XnnNode& node) {
-  PTE_CHECK(known_flags(node, kAlignCorners));
-  const Window size = std::get<ResizeParams>(node.params).size;
-  PTE_CHECK(check_window(size, "size"));
-  if (rank(node.inputs[0]) != 4) return invalid_data("an operand of rank {}", rank(node.inputs[0]));
-  PTE_TRY(ir::Value * x, get(node.inputs[0], kChannelsFirst));
-  PTE_TRY(ir::Value * y, call(Op::aten_upsample_bilinear2d_vec,
-                              {x, pair(size), (node.flags & kAlignCorners) != 0, {}}));
-  PTE_TRY(y, clamped(y, node));
-  return define(node.outputs[0], kChannelsFirst, y);
+  const auto [query, key, value, scale, mask] = operands;
+  PTE_TRY(ir::Value * x, call(Op::aten_mul_Tensor, {query, scale}));
+  PTE_TRY(x, call(Op::aten_matmul, {x, key}));
+  PTE_TRY(x, call(Op::aten_add_Tensor, {x, mask}));
+  PTE_TRY(x, call(Op::aten__softmax, {x, 3, false}));
+  PTE_TRY(x, call(Op::aten_matmul, {x, value}));
+  PTE_TRY(x, clamped(x, node));
+  return define_real(node.outputs[0], identity_perm(4), x);
 }
 
 // ---- moving elements
@@ -378,6 +340,7 @@ Status Lifter::transpose(const XnnNode& node) {
   const uint32_t in = node.inputs[0], out = node.outputs[0];
   const std::vector<uint32_t>& perm = std::get<TransposeParams>(node.params).perm;
   if (rank(out) != perm.size()) return invalid_data("a result of rank {}", rank(out));
+  PTE_CHECK(expect_same_quant(node));
   if (is_constant(in)) {
     PTE_TRY([[maybe_unused]] ir::Value * value, get(in, identity_perm(perm.size())));
   }
@@ -396,6 +359,7 @@ Status Lifter::transpose(const XnnNode& node) {
 
 Status Lifter::reshape(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
+  PTE_CHECK(expect_same_quant(node));
   const uint32_t in = node.inputs[0];
   PTE_TRY(ir::Value * x, get(in, identity_perm(rank(in))));
   std::vector<int64_t> shape;
@@ -403,12 +367,13 @@ Status Lifter::reshape(const XnnNode& node) {
     shape.push_back(size == 0 ? -1 : static_cast<int64_t>(size));
   }
   PTE_TRY(ir::Value * y, call(Op::aten_view_copy, {x, Arg::ints(shape)}));
-  PTE_TRY(y, clamped(y, node));
+  PTE_TRY(y, clamped_stored(y, node));
   return define(node.outputs[0], identity_perm(shape.size()), y);
 }
 
 Status Lifter::slice(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
+  PTE_CHECK(expect_same_quant(node));
   const SliceParams& p = std::get<SliceParams>(node.params);
   const Perm perm = existing(node.inputs[0]);
   PTE_TRY(ir::Value * y, get(node.inputs[0], perm));
@@ -417,39 +382,43 @@ Status Lifter::slice(const XnnNode& node) {
     const ir::SymInt extent = y->tensor().sizes[dim];
     if (p.offsets[d] == 0 && extent.is_constant(p.sizes[d])) continue;
     const auto known = extent.constant();
-    const int64_t end = static_cast<int64_t>(p.offsets[d]) + p.sizes[d];
-    if (p.sizes[d] == 0 || (known && end > *known)) {
+    // What would end behind the last element ends there.
+    int64_t end = static_cast<int64_t>(p.offsets[d]) + p.sizes[d];
+    if (known) end = std::min(end, *known);
+    if (end <= static_cast<int64_t>(p.offsets[d])) {
       return invalid_data("{} elements from {} of {}", p.sizes[d], p.offsets[d],
                           extent.to_string());
     }
     PTE_TRY(y, call(Op::aten_slice_copy_Tensor,
                     {y, static_cast<int64_t>(dim), static_cast<int64_t>(p.offsets[d]), end, 1}));
   }
-  PTE_TRY(y, clamped(y, node));
+  PTE_TRY(y, clamped_stored(y, node));
   return define(node.outputs[0], perm, y);
 }
 
 Status Lifter::pad(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
+  PTE_CHECK(expect_same_quant(node));
   const PadParams& p = std::get<PadParams>(node.params);
   const Perm perm = existing(node.inputs[0]);
   PTE_TRY(ir::Value * x, get(node.inputs[0], perm));
   std::vector<int64_t> list;
   for (size_t i = perm.size(); i-- > 0;) {
-    if (p.before[perm[i]] > kMaxWindow || p.after[perm[i]] > kMaxWindow) {
+    if (p.before[perm[i]] > kMaxPadding || p.after[perm[i]] > kMaxPadding) {
       return invalid_data("padding {} and {}", p.before[perm[i]], p.after[perm[i]]);
     }
     list.push_back(p.before[perm[i]]);
     list.push_back(p.after[perm[i]]);
   }
   PTE_TRY(ir::Value * y,
-          call(Op::aten_constant_pad_nd, {x, Arg::ints(list), static_cast<double>(p.value)}));
-  PTE_TRY(y, clamped(y, node));
+          call(Op::aten_constant_pad_nd, {x, Arg::ints(list), stored(node.outputs[0], p.value)}));
+  PTE_TRY(y, clamped_stored(y, node));
   return define(node.outputs[0], perm, y);
 }
 
 Status Lifter::concatenate(const XnnNode& node) {
   PTE_CHECK(known_flags(node, 0));
+  PTE_CHECK(expect_same_quant(node));
   const size_t n = rank(node.inputs[0]);
   const Perm perm = common(node.inputs, n);
   std::vector<ir::Value*> values;
@@ -459,7 +428,7 @@ Status Lifter::concatenate(const XnnNode& node) {
   }
   const auto axis = static_cast<int64_t>(position(perm, std::get<CatParams>(node.params).axis));
   PTE_TRY(ir::Value * y, call(Op::aten_cat, {Arg::values(values), axis}));
-  PTE_TRY(y, clamped(y, node));
+  PTE_TRY(y, clamped_stored(y, node));
   return define(node.outputs[0], perm, y);
 }
 

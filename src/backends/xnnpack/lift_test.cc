@@ -70,7 +70,8 @@ TEST(XnnLift, LayoutsLeaveNoTrace) {
   const Tensor* weight = lifted->module.data_of(conv->input(1));
   ASSERT_NE(weight, nullptr);
   EXPECT_EQ(weight->sizes(), (Sizes{2, 2, 3, 1}));
-  for (int i = 0; i < 12; ++i) EXPECT_EQ(weight->data_as<float>()[i], static_cast<float>(i));
+  const Tensor dense = *weight->contiguous();
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(dense.data_as<float>()[i], static_cast<float>(i));
 }
 
 TEST(XnnLift, DepthwiseAndTransposedFiltersComeBack) {
@@ -95,7 +96,8 @@ TEST(XnnLift, DepthwiseAndTransposedFiltersComeBack) {
     EXPECT_EQ(conv->arg("groups").integer(), 2);
     const Tensor* weight = lifted->module.data_of(conv->input(1));
     EXPECT_EQ(weight->sizes(), (Sizes{4, 1, 2, 3}));
-    for (int i = 0; i < 24; ++i) EXPECT_EQ(weight->data_as<float>()[i], static_cast<float>(i));
+    const Tensor dense = *weight->contiguous();
+    for (int i = 0; i < 24; ++i) EXPECT_EQ(dense.data_as<float>()[i], static_cast<float>(i));
   }
 }
 
@@ -131,16 +133,153 @@ TEST(XnnLift, ShapesFollowTheCall) {
   EXPECT_EQ(refused.error().message, "argument 0 is int64, the XNNPACK payload takes float32");
 }
 
-TEST(XnnLift, QuantisedIsNamed) {
+// ---- graphs that no exporter writes, made by hand
+
+struct Made {
   XnnGraph graph;
-  graph.values.resize(1);
-  graph.values[0].datatype = Datatype::kQInt8;
-  graph.values[0].quant = PerTensorQuant{1, 0};
-  auto lifted = lift(graph);
-  ASSERT_FALSE(lifted.has_value());
-  EXPECT_EQ(lifted.error().code, Code::kUnsupported);
-  EXPECT_EQ(lifted.error().message,
-            "XNNPACK value 0 is quantised (qint8): only float payloads are run");
+
+  uint32_t value(Datatype type, std::vector<uint32_t> dims, Quant quant = {}) {
+    XnnValue v;
+    v.datatype = type;
+    v.dims = std::move(dims);
+    v.quant = std::move(quant);
+    graph.values.push_back(std::move(v));
+    return static_cast<uint32_t>(graph.values.size() - 1);
+  }
+  uint32_t external(Datatype type, std::vector<uint32_t> dims, ValueFlag flag, Quant quant = {}) {
+    const uint32_t id = value(type, std::move(dims), std::move(quant));
+    graph.values[id].flags = flag;
+    graph.values[id].external_id = graph.num_externs++;
+    return id;
+  }
+  template <typename T>
+  uint32_t constant(Datatype type, std::vector<uint32_t> dims, const std::vector<T>& data,
+                    Quant quant = {}) {
+    const uint32_t id = value(type, std::move(dims), std::move(quant));
+    graph.values[id].constant = static_cast<uint32_t>(graph.constants.size());
+    graph.constants.push_back(
+        {"", Tensor::of<T>({static_cast<int64_t>(data.size())}, std::span<const T>(data))});
+    return id;
+  }
+  XnnNode& node(NodeKind kind, std::vector<uint32_t> inputs, std::vector<uint32_t> outputs) {
+    XnnNode n;
+    n.kind = kind;
+    n.inputs = std::move(inputs);
+    n.outputs = std::move(outputs);
+    graph.nodes.push_back(std::move(n));
+    return graph.nodes.back();
+  }
+  // The calls after lifting, or the error.
+  std::string lifted() {
+    auto result = lift(graph);
+    if (!result) return result.error().message;
+    const Status good = ir::verify(result->module);
+    return good ? names(result->module.forward()) : good.error().message;
+  }
+  static std::string names(const ir::Graph& graph) {
+    std::string text;
+    for (const ir::Node* node : graph.nodes()) {
+      if (!text.empty()) text += ' ';
+      const std::string& name = node->op().name;
+      text += name.substr(name.find("::") + 2);
+    }
+    return text;
+  }
+};
+
+TEST(XnnLift, QuantisedValuesMeetIntegerKernels) {
+  Made m;
+  const uint32_t x = m.external(Datatype::kFloat32, {2, 3}, kExternalInput);
+  const uint32_t q = m.value(Datatype::kQInt8, {2, 3}, PerTensorQuant{0.5F, 1});
+  const uint32_t w =
+      m.constant<int8_t>(Datatype::kQCInt8, {2, 3}, {1, 2, 3, 4, 5, 6}, PerChannelQuant{{1, 2}, 0});
+  const uint32_t b =
+      m.constant<int32_t>(Datatype::kQCInt32, {2}, {7, 8}, PerChannelQuant{{0.5F, 1}, 0});
+  const uint32_t y = m.value(Datatype::kQInt8, {2, 2}, PerTensorQuant{2, 0});
+  const uint32_t s = m.value(Datatype::kQInt8, {2, 2}, PerTensorQuant{3, 0});
+  const uint32_t t = m.value(Datatype::kQInt8, {2, 2}, PerTensorQuant{0.1F, -128});
+  const uint32_t o = m.external(Datatype::kFloat32, {2, 2}, kExternalOutput);
+  m.node(NodeKind::kConvert, {x}, {q});
+  m.node(NodeKind::kFullyConnected, {q, w, b}, {y}).clamp = MinMax{0, 3};
+  m.node(NodeKind::kAdd, {y, y}, {s});
+  m.node(NodeKind::kSigmoid, {s}, {t});
+  m.node(NodeKind::kConvert, {t}, {o});
+  EXPECT_EQ(m.lifted(),
+            "quantize_per_tensor quantized_linear clamp quantized_add dequantize_per_tensor "
+            "sigmoid quantize_per_tensor dequantize_per_tensor");
+  // Real bounds become stored ones: 3 / 2 rounds to 2.
+  auto lifted = lift(m.graph);
+  ASSERT_TRUE(lifted.has_value());
+  const ir::Node* clamp = lifted->module.forward().front()->next()->next();
+  EXPECT_EQ(clamp->arg(1).integer(), 0);
+  EXPECT_EQ(clamp->arg(2).integer(), 2);
+}
+
+TEST(XnnLift, DynamicQuantisationIsPartOfItsReader) {
+  for (const bool legacy : {false, true}) {
+    Made m;
+    const uint32_t x = m.external(Datatype::kFloat32, {2, 64}, kExternalInput);
+    uint32_t q = x;
+    if (legacy) {
+      m.graph.values[x].dq_datatype = Datatype::kQInt8;
+    } else {
+      q = m.value(Datatype::kQDInt8, {2, 64}, PerTokenQuant{1});
+    }
+    const uint32_t w = m.constant<uint8_t>(Datatype::kQBInt4, {3, 64}, std::vector<uint8_t>(96, 8),
+                                           GroupQuant{{1, 1, 1, 1, 1, 1}, 0, 32});
+    const uint32_t o = m.external(Datatype::kFloat32, {2, 3}, kExternalOutput);
+    if (!legacy) m.node(NodeKind::kConvert, {x}, {q});
+    m.node(NodeKind::kFullyConnected, {q, w, kNone}, {o});
+    EXPECT_EQ(m.lifted(), "dynamic_quantized_linear");
+  }
+}
+
+TEST(XnnLift, NodesThatTheOfficialRuntimeLacks) {
+  Made m;
+  const uint32_t q = m.external(Datatype::kFloat32, {1, 2, 3, 4}, kExternalInput);
+  const uint32_t k = m.external(Datatype::kFloat32, {1, 2, 5, 4}, kExternalInput);
+  const uint32_t v = m.external(Datatype::kFloat32, {1, 2, 5, 6}, kExternalInput);
+  const uint32_t s = m.constant<float>(Datatype::kFloat32, {4}, {1, 1, 1, 1});
+  const uint32_t mask = m.constant<float>(Datatype::kFloat32, {3, 5}, std::vector<float>(15));
+  const uint32_t o = m.external(Datatype::kFloat32, {1, 2, 3, 6}, kExternalOutput);
+  m.node(NodeKind::kScaledDotProductAttention, {q, k, v, s, mask}, {o});
+  EXPECT_EQ(m.lifted(), "permute_copy mul matmul add _softmax matmul");
+}
+
+TEST(XnnLift, UnevenPadding) {
+  Made m;
+  const uint32_t x = m.external(Datatype::kFloat32, {1, 5, 5, 2}, kExternalInput);
+  const uint32_t w = m.constant<float>(Datatype::kFloat32, {3, 2, 2, 2}, std::vector<float>(24, 1));
+  const uint32_t y = m.value(Datatype::kFloat32, {1, 8, 9, 3});
+  const uint32_t o = m.external(Datatype::kFloat32, {1, 8, 9, 3}, kExternalOutput);
+  XnnNode& conv = m.node(NodeKind::kConvTranspose2d, {x, w, kNone}, {y});
+  conv.params = ConvParams{{1, 0, 1, 1}, {2, 2}, {2, 2}, {1, 1}, 2, 3, 1, {0, 0}};
+  XnnNode& pool = m.node(NodeKind::kAvgPooling2d, {y}, {o});
+  pool.params = PoolParams{{1, 0, 0, 0}, {2, 1}, {1, 1}, {0, 0}};
+  EXPECT_EQ(m.lifted(),
+            "permute_copy convolution slice_copy slice_copy constant_pad_nd avg_pool2d div div "
+            "permute_copy");
+}
+
+TEST(XnnLift, WhatCannotBeReadIsNamed) {
+  Made m;
+  const uint32_t x = m.external(Datatype::kFloat32, {2, 3}, kExternalInput);
+  const uint32_t q = m.value(Datatype::kQDInt8, {2, 3}, PerTokenQuant{1});
+  const uint32_t o = m.external(Datatype::kFloat32, {2, 3}, kExternalOutput);
+  m.node(NodeKind::kConvert, {x}, {q});
+  m.node(NodeKind::kSigmoid, {q}, {o});
+  EXPECT_EQ(m.lifted(),
+            "XNNPACK node 1 (Sigmoid): value 1 is quantised while it runs, which this node cannot "
+            "read");
+  m.graph.values[q].quant = PerTensorQuant{0, 0};
+  m.graph.values[q].datatype = Datatype::kQInt8;
+  EXPECT_EQ(m.lifted(), "XNNPACK value 1: a scale of 0");
+  m.graph.values[q].quant = PerTensorQuant{1, 300};
+  EXPECT_EQ(m.lifted(), "XNNPACK value 1: a zero point of 300 for qint8");
+  m.graph.values[q].quant = {};
+  EXPECT_EQ(m.lifted(), "XNNPACK value 1: qint8 without a scale");
+  m.graph.values[q].datatype = Datatype::kQPInt8;
+  EXPECT_EQ(m.lifted(), "XNNPACK value 1: its type is qpint8, which no file stores");
 }
 
 // ---- files that the official exporter wrote

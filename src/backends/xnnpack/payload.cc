@@ -68,6 +68,31 @@ std::string_view node_name(NodeKind kind) {
   return code < std::size(kNames) ? kNames[code] : "unknown";
 }
 
+Result<DType> dtype_of(Datatype datatype) {
+  switch (datatype) {
+    case Datatype::kFloat32:
+    case Datatype::kQDInt8:
+      return DType::kFloat32;
+    case Datatype::kFloat16:
+      return DType::kFloat16;
+    case Datatype::kBFloat16:
+      return DType::kBFloat16;
+    case Datatype::kQInt8:
+    case Datatype::kQCInt8:
+      return DType::kInt8;
+    case Datatype::kQUInt8:
+    case Datatype::kQBInt4:
+    case Datatype::kQCInt4:
+      return DType::kUInt8;
+    case Datatype::kQInt32:
+    case Datatype::kQCInt32:
+    case Datatype::kInt32:
+      return DType::kInt32;
+    default:
+      return unsupported("{}, which no file stores", datatype_name(datatype));
+  }
+}
+
 std::optional<size_t> constant_bytes(Datatype datatype, const std::vector<uint32_t>& dims) {
   size_t count = 1;
   for (size_t i = 0; i < dims.size(); ++i) {

@@ -47,6 +47,8 @@ enum class Datatype : int16_t {
   kBFloat16 = 14,
 };
 std::string_view datatype_name(Datatype datatype);  // "fp32", "qcint8" …
+// Of its stored elements; kQDInt8 stands for float32. Fails for types that no file stores.
+Result<DType> dtype_of(Datatype datatype);
 // Bytes of a constant with these dims; nothing on overflow or a type that has no constants.
 std::optional<size_t> constant_bytes(Datatype datatype, const std::vector<uint32_t>& dims);
 
