@@ -2,6 +2,8 @@
 // planned.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "program/testing.h"
 #include "program/verify.h"
 #include "runtime/method.h"
@@ -182,6 +184,64 @@ TEST(Memory, EndlessLoopsStop) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Code::kResourceLimit);
   }
+}
+
+std::shared_ptr<const program::DataMap> data_map(const std::string& key, Sizes sizes,
+                                                 program::Blob blob) {
+  program::DataEntry entry;
+  entry.key = key;
+  entry.data = std::move(blob);
+  entry.layout = program::TensorLayout{DType::kFloat32, sizes, contiguous_dim_order(sizes.size())};
+  auto map = std::make_shared<program::DataMap>();
+  EXPECT_TRUE(map->add(program::DataFile{"w.ptd", 0, {entry}}));
+  return map;
+}
+
+// A buffer whose first content lies in a .ptd file: planned memory that begins with it.
+TEST(Memory, ExternalBufferKeepsItsState) {
+  Program made = counter(false);
+  auto& state = std::get<TensorValue>(made.methods[0].values[1]);
+  state.external = true;
+  state.name = "state";
+  const auto blob = blob_of({10.0f, 20.0f, 30.0f, 40.0f, 50.0f, 60.0f});
+  Options options;
+  options.data = data_map("state", {2, 3}, blob);
+  auto method = must_load(made, options);
+  ASSERT_NE(method, nullptr);
+  const Tensor ones = Tensor::of<float>({2, 3}, {1, 1, 1, 1, 1, 1});
+  for (int i = 1; i <= 2; ++i) {
+    run(*method, {ones});
+    EXPECT_EQ(numbers(method->output(0))[5], 60 + static_cast<float>(i));
+  }
+  ASSERT_TRUE(method->reset());
+  run(*method, {ones});
+  EXPECT_EQ(numbers(method->output(0))[5], 61.0f);
+  // The file's bytes are not written.
+  float first = 0;
+  std::memcpy(&first, blob.bytes.data(), 4);
+  EXPECT_EQ(first, 10.0f);
+
+  const auto shared = std::make_shared<const Program>(made);
+  options.data = data_map("state", {3, 2}, blob);
+  const auto turned = Method::load(shared, "forward", options);
+  ASSERT_FALSE(turned);
+  EXPECT_EQ(turned.error().code, Code::kMismatch);
+  EXPECT_NE(turned.error().message.find("'state' is float32[3,2]"), std::string::npos)
+      << turned.error().message;
+  options.data = data_map("other", {2, 3}, blob);
+  EXPECT_EQ(Method::load(shared, "forward", options).error().code, Code::kNotFound);
+}
+
+TEST(Memory, SameKeyInProgramAndFile) {
+  Program made = add_program();
+  made.named_data.push_back({"w", blob_of({1.0f})});
+  Options options;
+  options.data = data_map("w", {1}, blob_of({1.0f}));
+  const auto loaded = Method::load(std::make_shared<const Program>(made), "forward", options);
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message.find("the key 'w' is both in the program and in a .ptd file"),
+            std::string::npos)
+      << loaded.error().message;
 }
 
 }  // namespace

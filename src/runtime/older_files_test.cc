@@ -40,6 +40,9 @@ TEST(OlderFiles, Answer) {
       {"et100_linear_relu.pte", {four}, linear},
       {"et100_linear_relu_xnnpack.pte", {four}, linear},
       {"et100_counter.pte", {three}, {2, 4, 6}},
+      {"et070_linear_relu.pte", {four}, linear},
+      {"et070_linear_relu_xnnpack.pte", {four}, linear},
+      {"et070_counter.pte", {three}, {2, 4, 6}},
   };
   for (const Case& item : cases) {
     SCOPED_TRACE(item.file);

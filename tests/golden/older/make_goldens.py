@@ -1,7 +1,10 @@
-"""Exports the et100_*.pte files. Needs executorch 1.0.0 ahead of any other on the path; a later torch
-does. usage: python make_goldens.py     (writes beside itself, prints what eager PyTorch answers)
+"""Exports the et100_*.pte and et070_*.pte files. Needs executorch 1.0.0 (0.7.0) ahead of any other on
+the path; a later torch does. Prints what eager PyTorch answers.
+
+usage: python make_goldens.py et100     (writes beside itself)
 """
 
+import sys
 from pathlib import Path
 
 import torch
@@ -31,7 +34,7 @@ class Counter(torch.nn.Module):
 
 
 def write(name, executorch, answer):
-    (Path(__file__).parent / f"et100_{name}.pte").write_bytes(executorch.buffer)
+    (Path(__file__).parent / f"{sys.argv[1]}_{name}.pte").write_bytes(executorch.buffer)
     print(name, answer.tolist())
 
 
