@@ -23,6 +23,9 @@ from torch import nn
 
 D = torch.export.Dim
 
+# PyTorch's nonzero lays its result out by columns, and the file says so.
+NONZERO = "nonzero writes rows whatever the memory order of its output"
+
 
 def f(*shape, dtype=torch.float32):
     """Standard normal."""

@@ -67,7 +67,7 @@ suite(
     linear_chain :: nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 2)) :: f(3, 4) :: dyn=({0: N},), more=("(f(8, 4),)",)
     pool :: nn.AvgPool2d(2) :: f(1, 2, 6, 6) :: dyn=({2: 2 * N},), more=("(f(1, 2, 8, 6),)",)
     upsample :: F.interpolate(x, size=(8, 8), mode="bilinear") :: f(1, 2, 6, 6) :: dyn=({2: N},), more=("(f(1, 2, 3, 6),)",)
-    nonzero :: torch.nonzero(x).sum(0) :: b(3, 4)
+    nonzero :: torch.nonzero(x).sum(0) :: b(3, 4) :: wrong={"all": NONZERO}
     nonzero_rows :: x[x.sum(1) > 0] :: f(5, 3)
     masked_select_sum :: torch.masked_select(x, x > 0).sum() :: f(3, 4)
     item_slice :: FromItem() :: (f(6, 3), t(4)) :: more=("(f(6, 3), t(2))",)

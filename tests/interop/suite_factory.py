@@ -68,7 +68,7 @@ suite(
     channels_last_pool :: nn.MaxPool2d(2) :: cl(f(1, 3, 4, 4))
     channels_last_mean :: x.mean((2, 3)) :: cl(f(1, 3, 4, 4))
     channels_last_view :: x.flatten(1) :: cl(f(1, 3, 2, 2))
-    channels_last_cat :: torch.cat([x, y], 1) :: (cl(f(1, 3, 4, 4)), cl(f(1, 2, 4, 4)))
+    channels_last_cat :: torch.cat([x, y], 1) :: (cl(f(1, 3, 4, 4)), cl(f(1, 2, 4, 4))) :: wrong={"portable": "cat copies as if its inputs were contiguous"}
     channels_last_norm :: nn.BatchNorm2d(3) :: cl(f(1, 3, 4, 4))
     fake_quantize :: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -128, 127) :: f(3, 4)
     fake_quantize_channel :: torch.fake_quantize_per_channel_affine(x, y, z, 0, -128, 127) :: (f(3, 4), pos(3) * 0.1, t([0, 1, -1], dtype=torch.int32))

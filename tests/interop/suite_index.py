@@ -45,10 +45,10 @@ suite(
     diagonal_scatter :: torch.diagonal_scatter(x, y) :: (f(3, 3), f(3))
     masked_scatter :: x.masked_scatter(y, z) :: (f(2, 3), t([[True, False, True], [True, True, False]]), f(6))
     masked_select :: torch.masked_select(x, y) :: (f(3, 4), b(3, 4))
-    nonzero :: torch.nonzero(x) :: ties(3, 4)
-    nonzero_bool :: torch.nonzero(x) :: b(3, 4)
+    nonzero :: torch.nonzero(x) :: ties(3, 4) :: wrong={"all": NONZERO}
+    nonzero_bool :: torch.nonzero(x) :: b(3, 4) :: wrong={"all": NONZERO}
     nonzero_static :: torch.nonzero_static(x, size=5) :: ties(3, 4)
-    argwhere :: torch.argwhere(x) :: ties(3, 4)
+    argwhere :: torch.argwhere(x) :: ties(3, 4) :: wrong={"all": NONZERO}
     where_indices :: torch.where(x) :: b(3, 4)
     embedding :: nn.Embedding(10, 4) :: idx(10, 2, 3)
     embedding_int32 :: nn.Embedding(10, 4) :: idx(10, 2, 3, dtype=torch.int32)

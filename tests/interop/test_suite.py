@@ -95,7 +95,7 @@ def runs(request, tmp_path_factory):
     pool.shutdown(cancel_futures=True)
 
 
-def compare_values(actual, expected, step, shapes_only):
+def compare_values(actual, expected, dtype, step, shapes_only):
     """None when near enough, otherwise what is wrong."""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return f"{actual.dtype}{list(actual.shape)}, expected {expected.dtype}{list(expected.shape)}"
@@ -104,7 +104,7 @@ def compare_values(actual, expected, step, shapes_only):
     if expected.dtype.kind in "biu":
         off = int((actual != expected).sum())
         return f"{off} of {actual.size} elements differ" if off else None
-    epsilon = EPSILON.get(str(expected.dtype), 0)
+    epsilon = EPSILON.get(dtype, 0)
     a, e = actual.astype(np.float64), expected.astype(np.float64)
     with np.errstate(all="ignore"):
         same = (a == e) | (np.isnan(a) & np.isnan(e))
@@ -138,6 +138,7 @@ def compare_outputs(rows, expected, folder, files, steps, record):
             wrong = compare_values(
                 np.load(files / f"out{k}.npy"),
                 np.load(folder / want["file"]),
+                want["dtype"],
                 steps[k] if steps and k < len(steps) else None,
                 record["check"] == "shapes",
             )
