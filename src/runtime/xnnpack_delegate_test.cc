@@ -92,6 +92,14 @@ TEST(XnnpackDelegate, Signal) { expect_golden("xnnpack/signal", 1); }
 TEST(XnnpackDelegate, Mixed) { expect_golden("xnnpack/mixed", 1); }
 TEST(XnnpackDelegate, ChannelsLast) { expect_golden("xnnpack/channels_last", 1); }
 
+// Quantised files, against the official runtime on the same file: integers inside are equal.
+TEST(XnnpackDelegate, StaticSumsAndProducts) { expect_golden("xnnpack/static_residual", 1); }
+TEST(XnnpackDelegate, StaticTransposed) { expect_golden("xnnpack/static_transposed", 1); }
+TEST(XnnpackDelegate, StaticMixedWithFloat) { expect_golden("xnnpack/static_mixed", 1); }
+TEST(XnnpackDelegate, DynamicLinear) { expect_golden("xnnpack/dynamic_linear", 1); }
+TEST(XnnpackDelegate, DynamicConvolution) { expect_golden("xnnpack/dynamic_conv", 1); }
+TEST(XnnpackDelegate, FourBitWeights) { expect_golden("xnnpack/fourbit_linear", 1); }
+
 TEST(XnnpackDelegate, MissingWeightsAreNamed) {
   auto program = read("program/conv_relu6_xnnpack");
   ASSERT_TRUE(program.has_value());

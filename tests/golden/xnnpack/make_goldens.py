@@ -3,7 +3,9 @@
 
     .venv/bin/python tests/golden/xnnpack/make_goldens.py
 
-Each case <name> becomes <name>.pte, <name>.in<i>.npy and <name>.out<i>.npy beside this file.
+Each case <name> becomes <name>.pte, <name>.in<i>.npy and <name>.out<i>.npy beside this file. The
+quantised ones (static_…, dynamic_…, fourbit_…) come from tests/interop/xnnpack_cases.py instead,
+and their outputs from the official runtime.
 """
 
 import pathlib
