@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api/handles.h"
+#include "api/plugin.h"
 
 namespace pte::api {
 namespace {

@@ -91,7 +91,4 @@ pte_tensor tensor_to(const Tensor& tensor);
 Status add_operator(const pte_operator* op, const std::shared_ptr<void>& library,
                     runtime::CustomOps& to);
 
-// Adds all of a plugin's operators, or none.
-Status load_plugin(const char* path, runtime::CustomOps& to);
-
 }  // namespace pte::api

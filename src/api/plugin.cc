@@ -1,5 +1,7 @@
 // Shared libraries with operators. A plugin links against nothing of ours: it is handed tables of
 // functions, so the same file works in an application and in the command line.
+#include "api/plugin.h"
+
 #include <dlfcn.h>
 
 #include "api/handles.h"

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/output.h"
+#include "cli/plugins.h"
 #include "program/reader.h"
 #include "runtime/method.h"
 #include "vision/decode.h"
@@ -15,6 +16,7 @@ namespace {
 struct Flags {
   std::string model;
   std::vector<std::string> images;
+  std::vector<std::string> plugins;
   std::string labels;
   std::string preset;
   int64_t top_k = 5;
@@ -106,6 +108,7 @@ Result<int> classify(const Flags& flags, const Context& context) {
   ThreadPool pool(flags.threads);
   runtime::Options options;
   options.pool = &pool;
+  PTE_TRY(options.custom_ops, load_plugins(flags.plugins));
   PTE_TRY(const auto method, runtime::Method::load(program, "forward", options).at(flags.model));
   int code = kFine;
   nlohmann::json rows = nlohmann::json::array();
@@ -144,6 +147,7 @@ void add_classify(Commands& commands) {
   command->add_option("--preset", flags->preset,
                       "Preprocessing: imagenet, efficientnet_lite, squash; default: the file's");
   command->add_option("--top-k", flags->top_k, "How many classes to show")->capture_default_str();
+  add_plugin_option(command, flags->plugins);
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
       ->capture_default_str();
   commands.set_body(command, [&commands, flags] { return classify(*flags, commands.context()); });

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/load_model.h"
 #include "cli/output.h"
+#include "cli/plugins.h"
 #include "cli/run_inputs.h"
 #include "runtime/method.h"
 #include "tensor/npy.h"
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 struct Flags {
   InputFlags inputs;
   std::vector<std::string> data;
+  std::vector<std::string> plugins;
   std::string output_dir;
   std::string method = "forward";
   std::string architecture;
@@ -144,6 +146,7 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   options.pool = &pool;
   options.cancel = watchdog.cancel();
   PTE_TRY(options.data, load_data(flags.data));
+  PTE_TRY(options.custom_ops, load_plugins(flags.plugins));
   Stopwatch load_watch;
   PTE_TRY(const auto session, runtime::Method::load(program, flags.method, options).at(file));
   const double load_time = load_watch.milliseconds();
@@ -212,6 +215,7 @@ void add_run(Commands& commands) {
   command->add_option("--method", flags->method, "The method to run")->capture_default_str();
   command->add_option("--model", flags->architecture, "The architecture of a checkpoint");
   command->add_option("--input-shapes", flags->input_shapes, "Input sizes of a checkpoint's model");
+  add_plugin_option(command, flags->plugins);
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
       ->capture_default_str();
   command->add_option("--timeout", flags->timeout, "Stop after so many seconds; 0 = never")

@@ -1,6 +1,7 @@
 // `pte validate`: run a bundled program's test cases and hold the answers against its own.
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/plugins.h"
 #include "cli/run_inputs.h"
 #include "program/reader.h"
 #include "runtime/compare.h"
@@ -13,6 +14,7 @@ struct Flags {
   std::string method;
   std::optional<size_t> only;
   std::vector<std::string> data;
+  std::vector<std::string> plugins;
   runtime::Tolerance tolerance;
   int threads = 0;
   double timeout = 0;
@@ -62,6 +64,7 @@ Result<int> validate(const Flags& flags, const Context& context) {
   options.pool = &pool;
   options.cancel = watchdog.cancel();
   PTE_TRY(options.data, load_data(flags.data));
+  PTE_TRY(options.custom_ops, load_plugins(flags.plugins));
   auto run =
       run_cases(flags, bundle, std::make_shared<program::Program>(std::move(inside)), options);
   if (!run) return watchdog.explain(std::move(run.error()));
@@ -125,6 +128,7 @@ void add_validate(Commands& commands) {
   command->add_option("--atol", flags->tolerance.atol, "Absolute tolerance")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_plugin_option(command, flags->plugins);
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
       ->capture_default_str();
   command->add_option("--timeout", flags->timeout, "Stop after so many seconds; 0 = never")

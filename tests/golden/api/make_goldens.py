@@ -68,18 +68,30 @@ class Custom(torch.nn.Module):
         return torch.relu(torch.ops.mylib.scale(both, 2.5)), first
 
 
-def main(folder: pathlib.Path) -> None:
-    x = torch.arange(-8, 8, dtype=torch.float32).reshape(2, 8) / 4
-    model = Custom().eval()
+class Scale(torch.nn.Module):
+    """What the example plugins are for."""
+
+    def forward(self, x):
+        return torch.relu(torch.ops.mylib.scale(x, 2.5))
+
+
+def export(folder: pathlib.Path, name: str, model: torch.nn.Module, x: torch.Tensor) -> None:
     edge = to_edge(
-        torch.export.export(model, (x,)),
+        torch.export.export(model.eval(), (x,)),
         compile_config=EdgeCompileConfig(_check_ir_validity=False),
     )
     program = edge.to_executorch(ExecutorchBackendConfig(extract_delegate_segments=True))
-    (folder / "custom_ops.pte").write_bytes(program.buffer)
-    np.save(folder / "custom_ops.in0.npy", x.numpy())
-    for i, out in enumerate(model(x)):
-        np.save(folder / f"custom_ops.out{i}.npy", out.detach().contiguous().numpy())
+    (folder / f"{name}.pte").write_bytes(program.buffer)
+    np.save(folder / f"{name}.in0.npy", x.numpy())
+    outputs = model(x)
+    for i, out in enumerate(outputs if isinstance(outputs, tuple) else (outputs,)):
+        np.save(folder / f"{name}.out{i}.npy", out.detach().contiguous().numpy())
+
+
+def main(folder: pathlib.Path) -> None:
+    x = torch.arange(-8, 8, dtype=torch.float32).reshape(2, 8) / 4
+    export(folder, "custom_ops", Custom(), x)
+    export(folder, "scale", Scale(), x)
 
 
 if __name__ == "__main__":
