@@ -45,12 +45,8 @@ set(PTE_EXPORTS ${CMAKE_SOURCE_DIR}/cmake/exports.map)
 target_link_libraries(pte_shared PRIVATE
   -Wl,--whole-archive $<TARGET_FILE:pte_api> -Wl,--no-whole-archive
   -Wl,--start-group ${archives} -Wl,--end-group Threads::Threads ${CMAKE_DL_LIBS})
-target_link_options(pte_shared PRIVATE LINKER:--version-script=${PTE_EXPORTS})
-if(PTE_SANITIZE)
-  target_link_options(pte_shared PRIVATE -fsanitize=${PTE_SANITIZE})
-else()
-  target_link_options(pte_shared PRIVATE LINKER:--no-undefined)
-endif()
+target_link_options(pte_shared PRIVATE
+  LINKER:--version-script=${PTE_EXPORTS} LINKER:--no-undefined)
 set_target_properties(pte_shared PROPERTIES
   OUTPUT_NAME pte EXPORT_NAME pte SOVERSION ${PTE_ABI_VERSION} LINKER_LANGUAGE CXX
   LINK_DEPENDS "${PTE_EXPORTS};${archives}")
