@@ -111,6 +111,64 @@ TEST(Api, OutputsMayBeFedBack) {
   EXPECT_EQ(method.output(0)->to_vector<float>(), (std::vector<float>{41, 82, 123, 164, 205, 246}));
 }
 
+// Where an operator of one's own finds its argument.
+const void* place_of_input(const pte_test::File& file, const TensorView& x, float* first) {
+  const void* place = nullptr;
+  pte::OperatorRegistry operators;
+  Status added =
+      operators.add("mylib::scale.out(Tensor x, float factor, *, Tensor(a!) out) -> Tensor(a!)",
+                    [&](pte::Call& call) -> Status {
+                      place = call.tensor(0)->data();
+                      auto out = call.resize(2, call.tensor(0)->sizes());
+                      if (!out) return out.error();
+                      out->data_as<float>()[0] = call.tensor(0)->data_as<float>()[0];
+                      return {};
+                    });
+  EXPECT_TRUE(added);
+  ModuleOptions options;
+  options.operators = &operators;
+  Method method = must_make(must_load(file, options));
+  EXPECT_TRUE(method.set_input(0, x));
+  EXPECT_TRUE(method.execute());
+  *first = method.output(0)->data_as<float>()[0];
+  EXPECT_FALSE(method.execute());  // it is lent for one execution
+  return place;
+}
+
+TEST(Api, ReadsInputsWhereTheyLie) {
+  using pte::DType;
+  alignas(64) const float values[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  float first = 0;
+  const TensorView aligned(DType::kFloat32, values, {2, 3});
+  EXPECT_EQ(place_of_input(pte_test::scale(), aligned, &first), values);
+  EXPECT_EQ(first, 1);
+  // Copied: other strides, no alignment, and a program whose plan gives the input another name.
+  const TensorView strided(DType::kFloat32, values + 4, {2, 3}, {1, 2});
+  EXPECT_NE(place_of_input(pte_test::scale(), strided, &first), values + 4);
+  EXPECT_EQ(first, 5);
+  const TensorView unaligned(DType::kFloat32, values + 1, {2, 3});
+  EXPECT_NE(place_of_input(pte_test::scale(), unaligned, &first), values + 1);
+  EXPECT_EQ(first, 2);
+  EXPECT_NE(place_of_input(pte_test::scale_renamed(), aligned, &first), values);
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(values[0], 1);
+}
+
+// An input that the program writes, or gives back, is copied: the caller's memory stays as it is.
+TEST(Api, NeverWritesItsInputs) {
+  alignas(64) float values[6] = {1, 2, 3, 4, 5, 6};
+  const TensorView view(pte::DType::kFloat32, values, {2, 3});
+  Method method = must_make(must_load(pte_test::overwrites()));
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_OK(method.set_input(0, view));
+    ASSERT_OK(method.set_input(1, {kB, {2, 3}}));
+    ASSERT_OK(method.execute());
+    EXPECT_EQ(method.output(0)->to_vector<float>(), kB);
+    EXPECT_NE(method.output(0)->data(), values);
+    EXPECT_EQ(values[0], 1);
+  }
+}
+
 TEST(Api, RefusesWrongInputs) {
   const Module module = must_load(pte_test::add());
   Method method = must_make(module);

@@ -114,7 +114,7 @@ Status fill(const std::vector<runtime::ValueInfo>& infos, std::string_view what,
 
 Status set(pte_method& method, size_t index, const EValue& value) {
   method.executed = false;
-  return method.method->set_input(index, value);
+  return method.method->lend_input(index, value);
 }
 
 // A tensor that lies in an output of the method may overlap the input's place: the runtime sees

@@ -86,6 +86,27 @@ File scale() {
   return bytes_of(program);
 }
 
+File scale_renamed() {
+  Program program = add_program();
+  Method& method = program.methods[0];
+  method.inputs = {0};
+  method.operators = {{"mylib::scale", "out"}};
+  method.values[1] = method.values[0];
+  method.values[3] = 2.5;
+  method.chains[0].instructions = {KernelCall{0, {1, 3, 2, 2}}};
+  return bytes_of(program);
+}
+
+File overwrites() {
+  Program program = add_program();
+  Method& method = program.methods[0];
+  method.outputs = {0};
+  method.operators = {{"aten::copy_", ""}};
+  method.values[3] = false;
+  method.chains[0].instructions = {KernelCall{0, {0, 1, 3, 0}}};
+  return bytes_of(program);
+}
+
 File all_kinds() {
   Program program = add_program();
   Method& method = program.methods[0];

@@ -16,6 +16,9 @@ File fixed();        // inputs Int 7, Double 0.5, Bool true, String "mode", fixe
 File two_methods();  // "forward" and "second", both add; named data "note" is "hello"
 // out = mylib::scale(a, 2.5), float32 [2,3]
 File scale();
+// The same, but the operator reads another value that lies where the input does.
+File scale_renamed();
+File overwrites();  // a.copy_(b), out = a; float32 [2,3]
 // mylib::all(Tensor x, Tensor? none, int[] n, float[] f, bool[] b, str s, bool flag, Tensor[] xs,
 // Tensor?[] maybe, *, Tensor(a!) out) with n = [4, 5], f = [0.5, 1.5], b = [true, false], s = "hi",
 // flag = true, xs = [x, x], maybe = [None, x]

@@ -147,6 +147,14 @@ const EValue& Method::output(size_t index) const {
 }
 
 Status Method::set_input(size_t index, const EValue& value) {
+  return give_input(index, value, false);
+}
+
+Status Method::lend_input(size_t index, const EValue& value) {
+  return give_input(index, value, true);
+}
+
+Status Method::give_input(size_t index, const EValue& value, bool lend) {
   if (index >= input_count()) {
     return invalid_argument("input {} is given, {} takes {}", index, quote(name()), input_count());
   }
@@ -184,6 +192,14 @@ Status Method::set_input(size_t index, const EValue& value) {
       Tensor::view(info.dtype, given->sizes(), strides_of(given->sizes(), info.dim_order),
                    home.data(), home.owner());
   tensor.set_capacity_bytes(home.capacity_bytes());
+  state_->lent.resize(input_count());
+  state_->lent[index].reset();
+  if (lend && state_->may_lend(slot, *given, tensor)) {
+    state_->lent[index] =
+        Tensor::view(info.dtype, given->sizes(), tensor.strides(), given->data(), nullptr);
+    state_->input_set[index] = true;
+    return {};
+  }
   if (given->owner() != nullptr && given->owner() == home.owner()) {
     // An output of this method, fed back: it may overlap.
     PTE_TRY(const Tensor apart, given->in_dim_order(info.dim_order));
@@ -404,6 +420,11 @@ Status Method::execute() {
     state.values[static_cast<size_t>(value)] = state.initial[static_cast<size_t>(value)];
   }
   state.read_only = state.initial_read_only;
+  state.place_lent();
+  struct Afterwards {
+    State& state;
+    ~Afterwards() { state.take_lent_away(); }
+  } const afterwards{state};
 
   uint64_t executed = 0;
   const std::chrono::nanoseconds timeout = state.options.timeout;

@@ -99,6 +99,10 @@ class Method {
   // them, where dynamic); a number or text was fixed at export and must equal that. Every tensor
   // must be set before every execution, because execution may reuse an input's memory.
   Status set_input(size_t index, const EValue& value);
+  // The same for memory that stays as it is until the next execution has ended: a tensor without an
+  // owner is read where it lies, when its layout is the planned one and nothing in the program
+  // writes to it or names it twice. Else it is copied.
+  Status lend_input(size_t index, const EValue& value);
   Status execute();
   // Valid until the next set_input or execute, which change a tensor's memory.
   const EValue& output(size_t index) const;
@@ -119,6 +123,7 @@ class Method {
 
  private:
   explicit Method(std::unique_ptr<State> state);
+  Status give_input(size_t index, const EValue& value, bool lend);
   std::unique_ptr<State> state_;
 };
 

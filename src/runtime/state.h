@@ -51,6 +51,9 @@ struct Method::State {
   std::vector<bool> read_only;
   std::vector<int32_t> resets;  // values that an execution changes and the next one finds initial
   std::vector<bool> input_set;
+  // Inputs that the next execution reads where the caller has them, by input; see lend.cc.
+  std::vector<std::optional<Tensor>> lent;
+  std::vector<bool> lendable;  // by value; empty until it is asked for
   std::vector<std::vector<Step>> chains;
   std::vector<std::unique_ptr<Delegate>> delegates;  // null where nothing calls it
 
@@ -60,6 +63,12 @@ struct Method::State {
     Tensor bytes;
   };
   std::vector<Content> contents;
+
+  // Whether `given` may stand in the place of `home`, an input of the same sizes.
+  bool may_lend(size_t value, const Tensor& given, const Tensor& home);
+  // Puts what is lent in its place, or what the plan has there back.
+  void place_lent();
+  void take_lent_away();
 
   Status gather(int32_t list);
   // Copies what a call reads out of the memory that it writes, and notes what was there before.
