@@ -137,13 +137,18 @@ class Expression(nn.Module):
     pass
 
 
+def plain(value):
+    """torch.return_types.sort and its like cannot be exported: tuples instead."""
+    return tuple(value) if type(value).__module__ == "torch.return_types" else value
+
+
 def build(what, space, count):
     """A module from the second column of a line; an expression takes `count` inputs."""
     if re.match(r"(nn\.[A-Z]|nn\.utils|tv\.|[A-Z]\w*\()", what):
         return eval(what, space)
     *statements, result = [part.strip() for part in what.split(";")]
     lines = [f"def forward(self, {', '.join('xyzwv'[:count])}):"]
-    lines += [f"    {line}" for line in statements] + [f"    return {result}"]
+    lines += [f"    {line}" for line in statements] + [f"    return plain(({result}))"]
     local = {}
     exec("\n".join(lines), space, local)
     return type("Expression", (Expression,), {"forward": local["forward"]})()

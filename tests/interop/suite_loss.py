@@ -32,6 +32,5 @@ suite(
     multilabel_soft_margin :: nn.MultiLabelSoftMarginLoss() :: (f(3, 4), b(3, 4).float())
     soft_margin :: nn.SoftMarginLoss() :: (f(3, 4), b(3, 4).float() * 2 - 1)
     triplet_margin :: nn.TripletMarginLoss() :: (f(3, 4), f(3, 4), f(3, 4))
-    ctc :: F.ctc_loss(x, y, (6,), (3,)) :: (f(6, 1, 4).log_softmax(2), t([[1, 2, 3]]))
     """,
 )

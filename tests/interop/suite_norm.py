@@ -51,6 +51,5 @@ suite(
     spectral_norm :: nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3)) :: f(2, 4)
     layer_norm_dynamic :: nn.LayerNorm(6) :: f(3, 6) :: dyn=({0: D("n", min=1, max=8)},), more=("(f(7, 6),)",)
     batch_norm_dynamic :: Statistics(nn.BatchNorm2d(3)) :: f(2, 3, 4, 4) :: dyn=({0: D("n", min=1, max=4)},), more=("(f(4, 3, 4, 4),)",)
-    batch_norm_training :: nn.BatchNorm2d(3, affine=False) :: f(2, 3, 4, 4) :: train=True, state=True, more=("(f(2, 3, 4, 4),)",)
     """,
 )

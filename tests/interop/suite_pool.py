@@ -12,7 +12,7 @@ suite(
     max_pool2d_dilation :: nn.MaxPool2d(2, stride=1, dilation=2) :: f(1, 3, 6, 6)
     max_pool2d_ceil :: nn.MaxPool2d(3, stride=2, ceil_mode=True) :: f(1, 3, 6, 6)
     max_pool2d_indices :: nn.MaxPool2d(2, return_indices=True) :: f(1, 3, 6, 6)
-    max_pool2d_unbatched :: nn.MaxPool2d(2) :: f(3, 6, 6)
+    max_pool2d_unbatched :: nn.MaxPool2d(2) :: f(3, 6, 6) :: no={"xnnpack": "ChannelsLastTaggedReshapePass fails"}
     max_pool2d_int :: F.max_pool2d(x, 2) :: i(1, 2, 4, 4)
     max_pool3d :: nn.MaxPool3d(2) :: f(1, 2, 4, 4, 4)
     avg_pool1d :: nn.AvgPool1d(3, stride=2, padding=1) :: f(1, 3, 9)
@@ -55,7 +55,7 @@ suite(
     trilinear :: F.interpolate(x, scale_factor=2, mode="trilinear") :: f(1, 2, 2, 3, 3)
     upsampling_nearest :: nn.UpsamplingNearest2d(scale_factor=2) :: f(1, 3, 3, 3)
     upsampling_bilinear :: nn.UpsamplingBilinear2d(scale_factor=2) :: f(1, 3, 3, 3)
-    nearest_dynamic :: F.interpolate(x, scale_factor=2) :: f(1, 2, 4, 4) :: dyn=({0: D("n", min=1, max=4)},), more=("(f(3, 2, 4, 4),)",)
+    nearest_dynamic :: F.interpolate(x, scale_factor=2) :: f(2, 2, 4, 4) :: dyn=({0: D("n", min=1, max=4)},), more=("(f(3, 2, 4, 4),)",)
     grid_sample :: F.grid_sample(x, y, align_corners=False) :: (f(1, 2, 4, 4), unit(1, 3, 3, 2))
     grid_sample_nearest :: F.grid_sample(x, y, mode="nearest", padding_mode="border", align_corners=True) :: (f(1, 2, 4, 4), f(1, 3, 3, 2))
     grid_sample_bicubic :: F.grid_sample(x, y, mode="bicubic", padding_mode="reflection", align_corners=False) :: (f(1, 2, 5, 5), f(1, 3, 3, 2))

@@ -98,13 +98,10 @@ suite(
     quantile :: torch.quantile(x, 0.3) :: f(9)
     quantile_dim :: torch.quantile(x, 0.5, dim=1) :: f(3, 5)
     histc :: torch.histc(x, bins=5, min=-2, max=2) :: f(20)
-    bincount :: torch.bincount(x, minlength=6) :: idx(5, 12) :: xnn=False
     unique :: torch.unique(x) :: ties(6)
     unique_consecutive :: torch.unique_consecutive(x) :: t([1, 1, 2, 2, 3, 1])
     bucketize :: torch.bucketize(x, y) :: (f(3, 4), t([-1.0, 0.0, 1.0]))
     bucketize_right :: torch.bucketize(x, y, right=True) :: (t([-1.0, 0.0, 0.5, 3.0]), t([-1.0, 0.0, 1.0]))
     searchsorted :: torch.searchsorted(x, y) :: (t([1.0, 3.0, 5.0, 7.0]), f(3, 4) * 4)
-    corrcoef :: torch.corrcoef(x) :: f(3, 6)
-    cov :: torch.cov(x) :: f(3, 6)
     """,
 )

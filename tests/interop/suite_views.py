@@ -125,7 +125,6 @@ suite(
     same_output_twice :: y = x + 1; y, y :: f(3, 4)
     zero_dim :: x.reshape(1) + y.reshape(()) :: (f(), f(1))
     cartesian_prod :: torch.cartesian_prod(x, y) :: (f(3), f(2))
-    combinations :: torch.combinations(x) :: f(4)
     meshgrid :: torch.meshgrid(x, y, indexing="ij") :: (f(3), f(2))
     meshgrid_xy :: torch.meshgrid(x, y, indexing="xy") :: (f(3), f(2))
     view_as_complex :: torch.view_as_real(torch.view_as_complex(x)) :: f(3, 2)
