@@ -57,6 +57,9 @@ int run(int argc, const char* const* argv) {
   add_classify(commands);
   add_inspect(commands);
   add_profile(commands);
+  add_diff(commands);
+  add_strip(commands);
+  add_extract(commands);
   add_verify(commands);
   add_validate(commands);
   add_zoo(commands);

@@ -45,12 +45,15 @@ class Commands {
 
 void add_classify(Commands& commands);
 void add_completion(Commands& commands);
+void add_diff(Commands& commands);
 void add_export(Commands& commands);
+void add_extract(Commands& commands);
 void add_inspect(Commands& commands);
 void add_ops(Commands& commands);
 void add_profile(Commands& commands);
 void add_run(Commands& commands);
 void add_validate(Commands& commands);
+void add_strip(Commands& commands);
 void add_verify(Commands& commands);
 void add_zoo(Commands& commands);
 

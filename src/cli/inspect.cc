@@ -85,15 +85,34 @@ Result<int> show_payload(const Flags& flags, const Context& context, const Inspe
   return kFine;
 }
 
+Result<int> inspect_data(const Flags& flags, const Context& context, const MappedFile& file) {
+  if (flags.tree || flags.ir || flags.constants || flags.payload || !flags.graph.empty()) {
+    return invalid_argument("{}: a .ptd file holds data alone; there is no program to look into",
+                            flags.file);
+  }
+  PTE_TRY(const program::DataFile data, program::read_data(file));
+  if (context.json) {
+    print_json(data_json(data, file.bytes().size()));
+  } else {
+    print_data(data, file.bytes().size());
+  }
+  return kFine;
+}
+
 Result<int> inspect_file(const Flags& flags, const Context& context) {
   if (!flags.output.empty() && !flags.payload) {
     return invalid_argument("--output is where --payload N goes; no payload is named");
   }
   PTE_TRY(MappedFile file, MappedFile::open(flags.file));
-  PTE_TRY(program::Program program, program::read_program(file));
-  const auto header = program::read_header(file.bytes());
-  const Inspected inspected{flags.file, std::move(file), std::move(program),
-                            header ? header->length : 0};
+  if (program::is_data_file(file.bytes())) return inspect_data(flags, context, file);
+  Inspected inspected{flags.file, std::move(file), {}, 0, std::nullopt};
+  if (program::is_bundle(inspected.file.bytes())) {
+    PTE_TRY(inspected.bundle, program::read_bundle(inspected.file));
+    inspected.file = inspected.bundle->program;
+  }
+  PTE_TRY(inspected.program, program::read_program(inspected.file));
+  const auto header = program::read_header(inspected.file.bytes());
+  if (header) inspected.header = header->length;
   if (flags.payload) return show_payload(flags, context, inspected);
   if (!flags.graph.empty()) PTE_CHECK(write_graph(flags, inspected));
   if (flags.ir) {
@@ -124,7 +143,7 @@ void add_inspect(Commands& commands) {
   CLI::App* command = commands.add("inspect", "Show what is in a program file",
                                    "pte inspect model_xnnpack.pte --tree");
   auto flags = std::make_shared<Flags>();
-  command->add_option("FILE", flags->file, "A program")->required();
+  command->add_option("FILE", flags->file, "A .pte, .bpte or .ptd")->required();
   command->add_flag("--tree", flags->tree, "Where the file's bytes go");
   command->add_flag("--constants", flags->constants, "Every constant, largest first");
   command->add_flag("--ir", flags->ir, "The graph as text");

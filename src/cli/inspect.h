@@ -5,7 +5,9 @@
 
 #include "cli/command.h"
 #include "inspect/file_map.h"
+#include "program/bundle.h"
 #include "program/program.h"
+#include "program/ptd.h"
 
 namespace pte::cli {
 
@@ -15,12 +17,19 @@ struct Inspected {
   MappedFile file;
   program::Program program;
   uint32_t header = 0;  // length of the extended header; 0: none
+  // The .bpte around the program, when there is one; `file` is then the program alone.
+  std::optional<program::Bundle> bundle;
 };
 
 void print_summary(const Inspected& inspected);
 void print_tree(const Inspected& inspected);
 void print_constants(const Inspected& inspected);
 nlohmann::json inspect_json(const Inspected& inspected);
+
+void print_suites(const program::Bundle& bundle);
+nlohmann::json suites_json(const program::Bundle& bundle);
+void print_data(const program::DataFile& data, uint64_t bytes);
+nlohmann::json data_json(const program::DataFile& data, uint64_t bytes);
 
 // "▁▂▃▇█": one character a step, at most `width` of them, the highest of what each stands for.
 std::string sparkline(const std::vector<uint64_t>& values, size_t width);

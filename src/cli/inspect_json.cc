@@ -130,6 +130,10 @@ json inspect_json(const Inspected& inspected) {
                                  {"type", weight.type},
                                  {"bytes", weight.data.nbytes()}});
   }
+  if (inspected.bundle) {
+    object["format"] = "bpte";
+    object["suites"] = suites_json(*inspected.bundle);
+  }
   object["tree"] = part_json(inspect::map_file(inspected.file, program, SIZE_MAX - 1));
   return object;
 }

@@ -69,7 +69,7 @@ void print_delegates(const Program& program, const Method& method) {
   for (size_t i = 0; i < groups.size(); ++i) {
     const auto& [id, group] = groups[i];
     std::string line = fmt::format("{} {}×", printable(id), group.count);
-    if (group.unread < group.count) {
+    if (group.unread < group.count && group.nodes > 0) {
       line += fmt::format("   {} node{}", group.nodes, group.nodes == 1 ? "" : "s");
     }
     line += fmt::format("   {}", human_bytes(group.bytes + group.constants));
@@ -193,11 +193,13 @@ std::string printable(std::string_view text) {
 
 void print_summary(const Inspected& inspected) {
   const Program& program = inspected.program;
-  print("{}   {}   ExecuTorch program, {}, {} method{}\n", inspected.path,
+  print("{}   {}   {}, {}, {} method{}\n", inspected.path,
         human_bytes(inspected.file.bytes().size()),
+        inspected.bundle ? "program of a bundle" : "ExecuTorch program",
         inspected.header == 0 ? "no header" : fmt::format("header {}", inspected.header),
         program.methods.size(), program.methods.size() == 1 ? "" : "s");
   for (const Method& method : program.methods) print_method(program, method);
+  if (inspected.bundle) print_suites(*inspected.bundle);
   const std::vector<inspect::Weight> weights = inspect::list_weights(program);
   uint64_t bytes = 0;
   const inspect::Weight* largest = nullptr;

@@ -7,7 +7,7 @@
 #include "inspect/file_map.h"
 #include "inspect/lift.h"
 #include "inspect/memory.h"
-#include "inspect/payloads.h"
+#include "inspect/payload_formats.h"
 #include "inspect/weights.h"
 #include "ir/text.h"
 #include "program/reader.h"
@@ -297,6 +297,29 @@ TEST(Payloads, AreSummarisedAndListed) {
   EXPECT_NE(listing->find("v3 ← v1, v2, v4  kernel 3×3 stride 2×2 padding 1,1,1,1"),
             std::string::npos)
       << *listing;
+}
+
+// As the official exporter writes it.
+TEST(Payloads, VulkanGraphsAreRead) {
+  const Read it = read("delegates/vulkan");
+  size_t calls = 0;
+  std::vector<std::string> operators;
+  for (const auto& delegate : it.program.methods[0].delegates) {
+    EXPECT_EQ(delegate.id, "VulkanBackend");
+    const PayloadSummary summary = summarize_payload(it.program, delegate);
+    EXPECT_EQ(summary.format, "Vulkan graph") << summary.problem;
+    EXPECT_EQ(summary.outputs, 1U);
+    calls += summary.nodes;
+    for (const auto& [name, count] : summary.operators) operators.push_back(name);
+    ASSERT_TRUE(list_payload(it.program, delegate).has_value());
+    const auto keys = payload_keys(it.program, delegate);
+    ASSERT_TRUE(keys.has_value());
+    for (const std::string& key : *keys) {
+      EXPECT_NE(it.program.find_named_data(key), nullptr) << key;
+    }
+  }
+  EXPECT_GT(calls, 1U);
+  EXPECT_NE(std::find(operators.begin(), operators.end(), "aten.linear.default"), operators.end());
 }
 
 TEST(Payloads, WhatCannotBeReadSaysSo) {

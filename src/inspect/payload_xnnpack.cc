@@ -78,6 +78,16 @@ std::string ids(const std::vector<uint32_t>& values) {
   return text;
 }
 
+Result<Tensor> find_named(const program::Program& program, std::string_view key) {
+  const program::Blob* blob = program.find_named_data(key);
+  if (blob == nullptr) {
+    return make_error(Code::kNotFound, "named data '{}' is not in the file", key)
+        .with_hint("the weights of this program are in a .ptd file");
+  }
+  const auto size = static_cast<int64_t>(blob->bytes.size());
+  return Tensor::view(DType::kUInt8, {size}, {1}, blob->bytes.data(), blob->owner);
+}
+
 }  // namespace
 
 Result<XnnGraph> decode_xnnpack(const program::Program& program,
@@ -147,6 +157,19 @@ Result<std::string> list_xnnpack(const program::Program& program,
     text += fmt::format("  {:>4}  {:>10} bytes  {}\n", i, constant.data.nbytes(), constant.key);
   }
   return text;
+}
+
+std::optional<std::vector<std::string>> keys_of_xnnpack(const program::Program& program,
+                                                        const program::Delegate& delegate) {
+  std::vector<std::string> keys;
+  const auto decoded = xnnpack::decode(delegate.payload.bytes, delegate.payload.owner,
+                                       [&](std::string_view key) -> Result<Tensor> {
+                                         keys.emplace_back(key);
+                                         return find_named(program, key);
+                                       });
+  // A payload that does not parse may ask for anything.
+  if (!decoded) return std::nullopt;
+  return keys;
 }
 
 }  // namespace pte::inspect

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from conftest import MODELS, NAMES, pte, pte_json
+from conftest import MODELS, pte, pte_json, run_official
 
 
 def _inspector(path):
@@ -51,3 +51,32 @@ def test_traces_are_trace_events(tmp_path):
                 run["ts"] <= event["ts"] and event["ts"] + event["dur"] <= run["ts"] + run["dur"]
                 for run in runs
             )
+
+
+@pytest.mark.parametrize("backend", ["portable", "xnnpack"])
+def test_stripped_programs_run_in_the_official_runtime(backend, tmp_path):
+    model = MODELS / "deep_epi_cnn" / f"official_{backend}.pte"
+    stripped = tmp_path / "stripped.pte"
+    pte("strip", model, "-o", stripped)
+    sample = tmp_path / "x.npy"
+    np.save(sample, np.random.default_rng(0).standard_normal((1, 1, 750), dtype=np.float32))
+    before = run_official(model, [sample], tmp_path / "before")
+    after = run_official(stripped, [sample], tmp_path / "after")
+    for left, right in zip(before, after, strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_weights_are_safetensors(tmp_path):
+    model = MODELS / "deep_epi_cnn" / "official_portable.pte"
+    path = tmp_path / "weights.safetensors"
+    pte("extract", model, "--weights", path)
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    listed = {weight["name"]: weight for weight in pte_json("inspect", model)["weights"]}
+    header.pop("__metadata__")
+    assert header.keys() == listed.keys()
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        assert end - begin == listed[name]["bytes"]
+    assert 8 + length + max(entry["data_offsets"][1] for entry in header.values()) == len(data)
