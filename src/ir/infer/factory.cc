@@ -48,7 +48,14 @@ InferResult arange_between(const InferContext& c, const Arg& start, const Arg& e
     if (!arg->sym_int() && !std::holds_alternative<bool>(arg->v)) dtype = DType::kFloat32;
   }
   dtype = wanted.value_or(dtype);
-  const auto first = start.sym_int(), last = end.sym_int(), by = step.sym_int();
+  // PyTorch counts in int64 for an int64 result, and in double for every other type.
+  const auto bound = [&](const Arg& arg) -> std::optional<SymInt> {
+    const auto* real = std::get_if<double>(&arg.v);
+    if (real == nullptr || dtype != DType::kInt64 || !(std::abs(*real) < 0x1p62))
+      return arg.sym_int();
+    return SymInt(static_cast<int64_t>(*real));
+  };
+  const auto first = bound(start), last = bound(end), by = bound(step);
   if (first && last && by) {
     const SymInt length = *last - *first;
     if (by->is_constant(0)) return bad_arg(c, step_arg, "must not be 0");
@@ -69,7 +76,8 @@ InferResult arange_between(const InferContext& c, const Arg& start, const Arg& e
   const auto from = start.number(), to = end.number(), stride = step.number();
   if (!from || !to || !stride)
     return unsupported("{}: bounds that are computed floats", c.op.full_name());
-  if (*stride == 0 || !std::isfinite(*stride)) return bad_arg(c, step_arg, "must be finite and not 0");
+  if (*stride == 0 || !std::isfinite(*stride))
+    return bad_arg(c, step_arg, "must be finite and not 0");
   const double count = std::ceil((*to - *from) / *stride);
   if (!(count >= 0)) return bad_arg(c, last_arg, "lies on the other side of start than step goes");
   if (!(count < 1e15)) return bad_arg(c, last_arg, "the range is too long");

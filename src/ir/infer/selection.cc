@@ -222,7 +222,7 @@ InferResult cat(const InferContext& c) {
   for (const TensorType* tensor : tensors) {
     if (first == nullptr && !is_nothing(*tensor)) first = tensor;
   }
-  if (first == nullptr) first = tensors[0];
+  if (first == nullptr) return one(contiguous_type(dtype, {SymInt(0)}));
   if (first->rank() == 0) return bad_arg(c, 0, "tensors of rank 0 cannot be joined");
   PTE_TRY(const size_t dim, dim_arg(c, 1, first->rank()));
   SymSizes sizes = first->sizes;

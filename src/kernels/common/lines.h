@@ -36,7 +36,7 @@ void for_each_line(const Call& call, const Tensor& self, size_t dim, DType via, 
   const int64_t count = values.size(dim);
   const Strides place_strides = places != nullptr ? places->strides() : values.strides();
   const Loop loop(others, std::array{self.strides(), values.strides(), place_strides});
-  const auto from_size = static_cast<int64_t>(size_of(self.dtype()));
+  const bool round = internal::needs_rounding<C>(self.dtype(), via);
   const auto value_size = static_cast<int64_t>(size_of(values.dtype()));
   std::byte* const value_data = values.mutable_data();
   call.parallel_for(loop.count(), 1 + (1 << 12) / (length + 1), [&](int64_t begin, int64_t end) {
@@ -44,9 +44,14 @@ void for_each_line(const Call& call, const Tensor& self, size_t dim, DType via, 
     std::vector<C> found(static_cast<size_t>(count));
     std::vector<int64_t> found_at(static_cast<size_t>(count));
     const auto one = [&](int64_t from, int64_t to, int64_t place) {
-      load_run<C>(self.dtype(), self.data() + from * from_size, self.strides()[dim], length,
-                  line.data());
-      if (internal::needs_rounding<C>(self.dtype(), via)) round_run<C>(via, line.data(), length);
+      const Operand operand{self.data(), self.dtype(), {}, via};
+      for (int64_t at = 0; at < length; at += kBlock) {
+        const int64_t step = self.strides()[dim];
+        const int64_t n = std::min(kBlock, length - at);
+        C* const to_line = line.data() + at;
+        const C* values_at = internal::fetch<C>(operand, round, from + at * step, step, n, to_line);
+        if (values_at != to_line) std::copy_n(values_at, n, to_line);
+      }
       body(line, found, found_at);
       if (values.dtype() != result && result != dtype_of<C>())
         round_run<C>(result, found.data(), count);

@@ -9,6 +9,13 @@ const C* fetch(const Operand& operand, bool round, int64_t offset, int64_t step,
   const std::byte* from = operand.data + offset * static_cast<int64_t>(size_of(operand.dtype));
   const bool as_is = operand.dtype == dtype_of<C>() && !std::is_same_v<C, bool>;
   if (as_is && step == 1 && !round) return reinterpret_cast<const C*>(from);
+  if (round && operand.via == DType::kBool) {
+    // What is not zero is true, fractions too: not to be lost on the way through integers.
+    bool flags[kBlock];
+    load_run<bool>(operand.dtype, from, step, n, flags);
+    for (int64_t i = 0; i < n; ++i) buffer[i] = static_cast<C>(flags[i] ? 1 : 0);
+    return buffer;
+  }
   if (step == 0) {
     load_run<C>(operand.dtype, from, 1, 1, buffer);
     if (round) round_run<C>(operand.via, buffer, 1);

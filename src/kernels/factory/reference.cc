@@ -29,9 +29,14 @@ Status fill(Call& call, const Sizes& sizes, const Scalar& value) {
 Status full(Call& call) { return fill(call, call.ints(0), call.scalar(1)); }
 Status scalar_tensor(Call& call) { return fill(call, {}, call.scalar(0)); }
 
-Status arange_between(Call& call, const Scalar& start, const Scalar& end, const Scalar& step) {
+Status arange_between(Call& call, Scalar start, Scalar end, Scalar step) {
   Tensor& out = call.out();
   PTE_CHECK(check_real(call, out));
+  if (out.dtype() == DType::kInt64) {
+    // PyTorch counts in int64 then, and in double for every other type.
+    for (Scalar* bound : {&start, &end, &step})
+      *bound = {Scalar::Kind::kInt, scalar_as<int64_t>(*bound), 0};
+  }
   double span = end.as_double() - start.as_double();
   int64_t integer_span = 0;
   const bool integers = start.kind != Scalar::Kind::kFloat && end.kind != Scalar::Kind::kFloat;

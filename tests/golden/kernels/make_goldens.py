@@ -40,6 +40,7 @@ FAMILIES = [
     selection_cases.scan,
     selection_cases.sorting,
     selection_cases.search,
+    selection_cases.kinds,
     math_cases.math,
     math_cases.binary_math,
     math_cases.division,

@@ -455,3 +455,76 @@ def search():
     f.floating("aten.dist.default", rand(3), rand(3, dtype=torch.float64), 3)
     f.floating("aten.dist.default", rand(3), rand(3, dtype=torch.int64), 1)
     return f
+
+
+def kinds():
+    """Every element type through the older reductions, copies, joins and factories."""
+    f = Family("kinds")
+    tensor = torch.tensor
+    for dtype in ALL:
+        t = rand(2, 3, 4, dtype=dtype)
+        cropped = t[:, ::2, 1:].transpose(0, 2)
+        for op, args in [("view_copy", ([4, -1],)), ("permute_copy", ([-1, 0, 1],)), ("expand_copy", ([2, -1, 3, 4],)),
+                         ("unsqueeze_copy", (-2,)), ("clone", ()), ("constant_pad_nd", ([1, -1, 0, 2], 2.5)),
+                         ("constant_pad_nd", ([-1, -1], True)), ("stack", None), ("cat", None)]:
+            if op in ("stack", "cat"):
+                f.call(f"aten.{op}.default", [t, t], -1)
+                f.call(f"aten.{op}.default", [cropped, cropped], 1)
+            else:
+                f.call(f"aten.{op}.default", t, *args)
+        f.call("aten.slice_copy.Tensor", t, 1, -2, 100, 2)
+        f.call("aten.select_copy.int", t, -1, -4)
+        f.call("aten.transpose_copy.int", t, 0, -1)
+        f.call("aten.squeeze_copy.dims", t[:1], [0, 1])
+        f.call("aten.split_with_sizes_copy.default", t, [1, 0, 2], 1)
+        f.call("aten.amax.default", t, [0, 2])
+        f.call("aten.amin.default", t, [], True)
+        f.call("aten.any.dim", t, 1, True)
+        f.call("aten.any.default", t[0, 0])
+        f.call("aten.any.default", torch.zeros(3, dtype=dtype))
+        for to in ALL:
+            f.call("aten.copy.default", torch.zeros(3, 2, dtype=to), (rand(2, dtype=dtype).abs() if dtype != torch.bool else rand(2, dtype=dtype)))
+            f.call("aten.cat.default", [rand(2, 1, dtype=dtype), rand(0, dtype=to), rand(2, 2, dtype=to)], 1)
+        for to in FLOATS:
+            f.floating("aten.mean.dim", t, [1], dtype=to, mode=LARGEST, widen=False)
+            f.floating("aten.sum.dim_IntList", t, [1], True, dtype=to, mode=LARGEST, widen=False)
+        for to in (torch.int64, torch.int8, torch.uint8, torch.bool):
+            u = t.abs() if to == torch.uint8 and dtype.is_floating_point else t
+            f.call("aten.sum.dim_IntList", u, [0], dtype=to)
+        if dtype.is_floating_point:
+            f.floating("aten.mean.default", t, mode=LARGEST)
+            f.floating("aten._softmax.default", cropped, 0, False, mode=LARGEST, widen=False)
+            f.floating("aten._log_softmax.default", cropped, 1, False, mode=LARGEST, widen=False)
+            f.floating("aten._softmax.default", rand(dtype=dtype), 0, False)
+        f.call("aten.full.default", [2], 1.75, dtype=dtype)
+        f.call("aten.full.default", [], -1, dtype=dtype)
+        if dtype != torch.bool:
+            f.floating("aten.arange.start_step", 0.5, 4.5, 1.5, dtype=dtype)
+            f.floating("aten.arange.start_step", 9, -3, -4, dtype=dtype) if dtype != torch.uint8 else None
+    # Sums that a shorter type cannot hold on the way.
+    for dtype in (torch.float16, torch.bfloat16):
+        big = torch.full((3,), torch.finfo(dtype).max, dtype=dtype)
+        if dtype == torch.float16:  # eager sums in float, which bfloat16's largest overflow
+            f.call("aten.mean.default", big)
+        f.call("aten.sum.dim_IntList", big, [0])
+        f.call("aten.sum.dim_IntList", big, [0], dtype=torch.float64)
+        f.floating("aten.sum.dim_IntList", torch.ones(3000, dtype=dtype), [0])
+    f.call("aten.sum.dim_IntList", tensor([300.7, 1.7]), [0], dtype=torch.int64)
+    f.call("aten.sum.dim_IntList", tensor([100, 100], dtype=torch.int8), [0], dtype=torch.int8)
+    f.call("aten.sum.dim_IntList", tensor([2049, 1]), [0], dtype=torch.float16)
+    f.call("aten.stack.default", [tensor(1), tensor(2.5)], 0)
+    f.call("aten.stack.default", [rand(0), rand(0)], 1)
+    f.call("aten.cat.default", [rand(0), rand(0)], 1)
+    f.call("aten.cat.default", [rand(0), rand(0, 2)], 1)
+    f.call("aten.cat.default", [rand(2, 2, dtype=torch.int32), rand(0), rand(1, 2, dtype=torch.int32)], 0)
+    f.call("aten.copy.default", torch.zeros(3, dtype=torch.bool), tensor([NAN, 0.0, -0.0]))
+    f.call("aten.copy_.default", torch.zeros(2, 2), tensor([1, 2]))
+    f.call("aten.slice_copy.Tensor", torch.arange(5), 0, 3, -4, 1)
+    f.call("aten.slice_copy.Tensor", torch.arange(5), 0, 9, None, 2**40)
+    f.call("aten.expand_copy.default", rand(1), [0])
+    f.call("aten.expand_copy.default", rand(), [2, 2])
+    f.call("aten.view_copy.default", rand(0, 3), [-1])
+    f.call("aten.squeeze_copy.dims", rand(1, 2, 1), [])
+    f.call("aten.permute_copy.default", rand(), [])
+    f.call("aten.transpose_copy.int", rand(), 0, -1)
+    return f
