@@ -69,6 +69,7 @@ class Call {
   const std::vector<double>* optional_reals(size_t arg) const {
     return args_[arg]->get<std::vector<double>>();
   }
+  const std::vector<bool>& bools(size_t arg) const { return *args_[arg]->get<std::vector<bool>>(); }
   const std::string* optional_text(size_t arg) const { return args_[arg]->get<std::string>(); }
 
   size_t result_count() const { return args_.size() - op_.out_args.size(); }

@@ -2,139 +2,17 @@
 //
 // Every convolution is a product of the filters with columns gathered from the input, one column
 // an output pixel; only filters that read a single channel (depthwise) go row by row instead.
-#include <fmt/ranges.h>
-
-#include "kernels/common/dense.h"
+#include "kernels/conv/shape.h"
 #include "kernels/families.h"
 #include "kernels/matmul/gemm.h"
 
 namespace pte::kernels {
 namespace {
 
-// One spatial dimension.
-struct Axis {
-  int64_t in = 1;
-  int64_t out = 1;
-  int64_t kernel = 1;
-  int64_t stride = 1;
-  int64_t padding = 0;
-  int64_t dilation = 1;
-
-  // The input index that output `o` reads under tap `k`, or -1.
-  int64_t source(int64_t o, int64_t k, bool transposed) const {
-    if (!transposed) {
-      const int64_t i = o * stride - padding + k * dilation;
-      return i >= 0 && i < in ? i : -1;
-    }
-    const int64_t scaled = o + padding - k * dilation;
-    if (scaled < 0 || scaled % stride != 0) return -1;
-    return scaled / stride < in ? scaled / stride : -1;
-  }
-};
-
-struct Shape {
-  int64_t batch = 0;
-  int64_t in_channels = 0;
-  int64_t out_channels = 0;
-  int64_t groups = 1;
-  bool transposed = false;
-  // From the outermost; dimensions that the input lacks have one place and one tap.
-  Axis z;
-  Axis y;
-  Axis x;
-
-  int64_t group_in() const { return in_channels / groups; }
-  int64_t group_out() const { return out_channels / groups; }
-  int64_t pixels() const { return z.out * y.out * x.out; }
-  int64_t plane() const { return z.in * y.in * x.in; }
-  int64_t taps() const { return z.kernel * y.kernel * x.kernel; }
-};
-
-// A list of one number stands for the same number in each dimension.
-Result<std::vector<int64_t>> per_axis(const Call& call, size_t arg, size_t axes, int64_t least) {
-  std::vector<int64_t> list = call.ints(arg);
-  if (list.size() == 1) list.resize(axes, list[0]);
-  bool good = list.size() == axes;
-  constexpr int64_t kMost = INT32_MAX;
-  for (size_t i = 0; good && i < axes; ++i) good = list[i] >= least && list[i] <= kMost;
-  if (!good) {
-    return call.invalid("{} [{}] is no list of {} numbers from {} to {}", call.op().args[arg].name,
-                        fmt::join(call.ints(arg), ","), axes, least, kMost);
-  }
-  return list;
-}
-
-Result<Shape> shape_of(const Call& call) {
-  const Tensor& input = call.tensor(0);
-  const Tensor& weight = call.tensor(1);
-  const Tensor* bias = call.optional_tensor(2);
-  if (input.rank() < 3 || input.rank() > 5 || weight.rank() != input.rank()) {
-    return call.invalid("input {} and weight {} do not have the same rank, 3 to 5",
-                        input.describe(), weight.describe());
-  }
-  const size_t axes = input.rank() - 2;
-  Shape shape;
-  shape.transposed = call.boolean(6);
-  shape.groups = call.integer(8);
-  PTE_TRY(const auto stride, per_axis(call, 3, axes, 1));
-  PTE_TRY(const auto padding, per_axis(call, 4, axes, 0));
-  PTE_TRY(const auto dilation, per_axis(call, 5, axes, 1));
-  std::vector<int64_t> extra(axes, 0);
-  if (shape.transposed) {
-    PTE_TRY(extra, per_axis(call, 7, axes, 0));
-  }
-  shape.batch = input.size(0);
-  shape.in_channels = input.size(1);
-  if (shape.groups < 1 || shape.in_channels % shape.groups != 0) {
-    return call.invalid("{} input channels do not divide into {} groups", shape.in_channels,
-                        shape.groups);
-  }
-  if (shape.transposed) {
-    const auto channels = element_count(std::array{weight.size(1), shape.groups});
-    if (weight.size(0) != shape.in_channels || !channels) {
-      return call.invalid("weight {} does not fit input {}", weight.describe(), input.describe());
-    }
-    shape.out_channels = *channels;
-  } else {
-    shape.out_channels = weight.size(0);
-    if (weight.size(1) != shape.group_in() || shape.out_channels % shape.groups != 0) {
-      return call.invalid("weight {} does not fit input {} in {} groups", weight.describe(),
-                          input.describe(), shape.groups);
-    }
-  }
-  if (bias != nullptr && (bias->rank() != 1 || bias->size(0) != shape.out_channels)) {
-    return call.invalid("bias {} does not fit {} output channels", bias->describe(),
-                        shape.out_channels);
-  }
-  for (size_t i = 0; i < axes; ++i) {
-    Axis& axis = i + 1 == axes ? shape.x : i + 2 == axes ? shape.y : shape.z;
-    axis.in = input.size(2 + i);
-    axis.kernel = weight.size(2 + i);
-    axis.stride = stride[i];
-    axis.padding = padding[i];
-    axis.dilation = dilation[i];
-    if (axis.in > INT32_MAX || axis.kernel > INT32_MAX || axis.kernel < 1) {
-      return call.invalid("weight {} does not fit input {}", weight.describe(), input.describe());
-    }
-    const int64_t reach = axis.dilation * (axis.kernel - 1) + 1;
-    if (shape.transposed) {
-      axis.out = (axis.in - 1) * axis.stride - 2 * axis.padding + reach + extra[i];
-    } else {
-      const int64_t room = axis.in + 2 * axis.padding - reach;
-      axis.out = room < 0 ? -1 : room / axis.stride + 1;
-    }
-    if (axis.out < 0 || (shape.transposed && axis.out == 0)) {
-      return call.invalid("input {} with padding [{}] is smaller than the kernel of weight {}",
-                          input.describe(), fmt::join(padding, ","), weight.describe());
-    }
-  }
-  return shape;
-}
-
 // Filters as rows of group_in * kernel taps, one row an output channel. Transposed weights come
 // with the input channel outermost.
 template <typename T>
-std::vector<T> filters_of(const Shape& shape, const T* weight) {
+std::vector<T> filters_of(const ConvShape& shape, const T* weight) {
   const int64_t taps = shape.taps();
   const int64_t in = shape.group_in();
   const int64_t out = shape.group_out();
@@ -152,13 +30,13 @@ std::vector<T> filters_of(const Shape& shape, const T* weight) {
 
 // Gathers columns of one image and group: `planes` is its first channel.
 template <typename T>
-void gather_columns(const Shape& shape, const T* planes, int64_t column, int64_t count, T* tile) {
+void gather_columns(const ConvShape& shape, const T* planes, int64_t column, int64_t count, T* tile) {
   constexpr int64_t kColumns = Gemm<T>::kColumns;
   const int64_t taps = shape.taps();
   const int64_t plane = shape.plane();
-  const Axis& z = shape.z;
-  const Axis& y = shape.y;
-  const Axis& x = shape.x;
+  const ConvAxis& z = shape.z;
+  const ConvAxis& y = shape.y;
+  const ConvAxis& x = shape.x;
   const bool transposed = shape.transposed;
   // A tap's places in the plane, one for each column; the channels share them.
   int64_t places[kColumns];
@@ -191,10 +69,10 @@ void gather_columns(const Shape& shape, const T* planes, int64_t column, int64_t
 
 // One output channel that reads one input channel: whole rows for each tap.
 template <typename T>
-void convolve_plane(const Shape& shape, const T* plane, const T* taps, T bias, T* out) {
-  const Axis& z = shape.z;
-  const Axis& y = shape.y;
-  const Axis& x = shape.x;
+void convolve_plane(const ConvShape& shape, const T* plane, const T* taps, T bias, T* out) {
+  const ConvAxis& z = shape.z;
+  const ConvAxis& y = shape.y;
+  const ConvAxis& x = shape.x;
   // One row of the result and the row of taps that meets one row of the input.
   const auto add_row = [&x](const T* row, const T* weights, T* to) {
     for (int64_t kx = 0; kx < x.kernel; ++kx) {
@@ -230,7 +108,7 @@ void convolve_plane(const Shape& shape, const T* plane, const T* taps, T bias, T
 }
 
 template <typename T>
-void convolve(const Call& call, const Shape& shape, const T* input, const T* filters, const T* bias,
+void convolve(const Call& call, const ConvShape& shape, const T* input, const T* filters, const T* bias,
               T* out) {
   const int64_t plane = shape.plane();
   const int64_t pixels = shape.pixels();
@@ -287,13 +165,13 @@ Status convolution(Call& call) {
     return call.invalid("input is {} and weight {}, expected one type", dtype_name(input.dtype()),
                         dtype_name(weight.dtype()));
   }
-  PTE_TRY(const Shape shape, shape_of(call));
+  PTE_TRY(const ConvShape shape, ConvShape::of(call, input, weight, 3));
+  if (bias != nullptr && (bias->rank() != 1 || bias->size(0) != shape.out_channels)) {
+    return call.invalid("bias {} does not fit {} output channels", bias->describe(),
+                        shape.out_channels);
+  }
   PTE_CHECK(check_out_type(call, input.dtype(), call.out()));
-  Sizes sizes{shape.batch, shape.out_channels};
-  if (input.rank() == 5) sizes.push_back(shape.z.out);
-  if (input.rank() >= 4) sizes.push_back(shape.y.out);
-  sizes.push_back(shape.x.out);
-  PTE_CHECK(resize_out(call, call.out(), sizes));
+  PTE_CHECK(resize_out(call, call.out(), shape.out_sizes(input.rank())));
   if (call.out().numel() == 0) return {};
   // Without an input channel a kernel of any extent has no taps to add.
   if (weight.numel() == 0) return bias_alone(call, bias);
@@ -318,7 +196,10 @@ Status convolution(Call& call) {
 }  // namespace
 
 std::span<const Entry> conv_kernels() {
-  static constexpr Entry kEntries[] = {{Op::aten_convolution, convolution}};
+  static constexpr Entry kEntries[] = {
+      {Op::aten_convolution, convolution},
+      {Op::aten_convolution_backward, convolution_backward},
+  };
   return kEntries;
 }
 
