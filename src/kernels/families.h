@@ -18,6 +18,8 @@ std::span<const Entry> elementwise_kernels();
 std::span<const Entry> factory_kernels();
 std::span<const Entry> fft_kernels();
 std::span<const Entry> layout_kernels();
+std::span<const Entry> linalg_kernels();
+std::span<const Entry> lookup_kernels();
 std::span<const Entry> masked_kernels();
 std::span<const Entry> math_kernels();
 std::span<const Entry> matmul_kernels();

@@ -23,6 +23,7 @@ std::span<const InferEntry> quantized_inference();
 std::span<const InferEntry> rearrange_inference();
 std::span<const InferEntry> reduction_inference();
 std::span<const InferEntry> view_inference();
+std::span<const InferEntry> vision_inference();
 std::span<const InferEntry> selection_inference();
 std::span<const InferEntry> factory_inference();
 std::span<const InferEntry> in_place_inference();

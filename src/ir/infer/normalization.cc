@@ -31,12 +31,55 @@ InferResult batch_norm(const InferContext& c) {
   return one(like_input(c.tensor(0)));
 }
 
+// Statistics of a half come in float32 when the parameters do.
+DType statistics_type(const InferContext& c, std::initializer_list<size_t> parameters) {
+  const DType input = c.tensor(0).dtype;
+  if (input != DType::kFloat16 && input != DType::kBFloat16) return input;
+  for (const size_t arg : parameters) {
+    if (const TensorType* tensor = optional_tensor(c, arg)) return tensor->dtype;
+  }
+  return input;
+}
+
 InferResult batch_norm_no_training(const InferContext& c) {
   PTE_CHECK(check_channels(c, {1, 2, 3, 4}));
-  const TensorType& input = c.tensor(0);
   // The saved statistics are empty at inference.
-  const TensorType empty = contiguous_type(input.dtype, {0});
-  return std::vector<Type>{like_input(input), empty, empty};
+  const TensorType empty = contiguous_type(statistics_type(c, {1, 2, 3}), {0});
+  return std::vector<Type>{like_input(c.tensor(0)), empty, empty};
+}
+
+InferResult batch_norm_legit(const InferContext& c) {
+  if (!bool_arg(c, 5)) return batch_norm_no_training(c);
+  PTE_CHECK(check_channels(c, {1, 2, 3, 4}));
+  const TensorType& input = c.tensor(0);
+  const TensorType saved = contiguous_type(statistics_type(c, {1, 2, 3}), {input.sizes[1]});
+  return std::vector<Type>{like_input(input), saved, saved};
+}
+
+InferResult batch_norm_no_stats(const InferContext& c) {
+  PTE_CHECK(check_channels(c, {1, 2}));
+  const TensorType& input = c.tensor(0);
+  const TensorType saved = contiguous_type(statistics_type(c, {1, 2}), {input.sizes[1]});
+  return std::vector<Type>{like_input(input), saved, saved};
+}
+
+InferResult group_norm(const InferContext& c) {
+  const TensorType& input = c.tensor(0);
+  PTE_TRY(const int64_t groups, int_arg(c, 6));
+  if (groups < 1) return bad_arg(c, 6, "must be positive");
+  const auto batch = c.args[3].sym_int();
+  const auto channels = c.args[4].sym_int();
+  if (!batch || !channels) return bad_arg(c, 3, "expected an integer");
+  for (const size_t arg : {size_t{1}, size_t{2}}) {
+    const TensorType* tensor = optional_tensor(c, arg);
+    if (tensor != nullptr && (tensor->rank() != 1 || !unify(c, tensor->sizes[0], *channels))) {
+      return bad_arg(c, arg,
+                     fmt::format("[{}] for {} channels", to_string(tensor->sizes),
+                                 channels->to_string()));
+    }
+  }
+  const TensorType saved = contiguous_type(statistics_type(c, {1, 2}), {*batch, SymInt(groups)});
+  return std::vector<Type>{like_input(input), saved, saved};
 }
 
 // How many leading dimensions are not normalised.
@@ -79,13 +122,17 @@ InferResult native_layer_norm(const InferContext& c) {
   const TensorType& input = c.tensor(0);
   SymSizes reduced = input.sizes;
   for (size_t i = lead; i < reduced.size(); ++i) reduced[i] = 1;
-  const TensorType statistics = contiguous_type(input.dtype, std::move(reduced));
+  const TensorType statistics =
+      contiguous_type(statistics_type(c, {2, 3}), std::move(reduced));
   return std::vector<Type>{contiguous_type(input.dtype, input.sizes), statistics, statistics};
 }
 
 constexpr InferEntry kEntries[] = {
     {Op::aten_batch_norm, batch_norm},
     {Op::aten__native_batch_norm_legit_no_training, batch_norm_no_training},
+    {Op::aten__native_batch_norm_legit, batch_norm_legit},
+    {Op::aten__native_batch_norm_legit_no_stats, batch_norm_no_stats},
+    {Op::aten_native_group_norm, group_norm},
     {Op::aten_layer_norm, layer_norm},
     {Op::aten_native_layer_norm, native_layer_norm},
 };

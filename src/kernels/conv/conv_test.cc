@@ -107,5 +107,29 @@ TEST(Convolution, NamesWhatItDoesNotSupport) {
   EXPECT_NE(boolean.error().message.find("bool"), std::string::npos);
 }
 
+TEST(ConvolutionBackward, LeavesMaskedResultsAlone) {
+  std::vector<EValue> args{Tensor::of<float>({1, 1, 2}, {1, 2}),
+                           Tensor::of<float>({1, 1, 3}, {1, 2, 3}),
+                           Tensor::of<float>({1, 1, 2}, {3, 4}),
+                           Ints{1},
+                           Ints{1},
+                           Ints{0},
+                           Ints{1},
+                           false,
+                           Ints{0},
+                           int64_t{1},
+                           std::vector<bool>{true, false, true}};
+  std::vector<EValue> results{EValue(*Tensor::zeros(DType::kFloat32, {1, 1, 3})),
+                              EValue(Tensor::of<float>({1}, {7})),
+                              *Tensor::zeros(DType::kFloat32, {1})};
+  const Status status = call_kernel("aten::convolution_backward", args, results);
+  ASSERT_TRUE(status.has_value()) << status.error().message;
+  EXPECT_EQ(elements<float>(*results[0].get<Tensor>()), (std::vector<float>{3, 10, 8}));
+  EXPECT_EQ(elements<float>(*results[1].get<Tensor>()), (std::vector<float>{7}));
+  EXPECT_EQ(elements<float>(*results[2].get<Tensor>()), (std::vector<float>{3}));
+  args[10] = std::vector<bool>{true};
+  EXPECT_FALSE(call_kernel("aten::convolution_backward", args, results).has_value());
+}
+
 }  // namespace
 }  // namespace pte::kernels

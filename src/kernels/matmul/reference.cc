@@ -283,7 +283,7 @@ Status linear(Call& call) {
         [=](int64_t column, int64_t count, T* tile) {
           constexpr int64_t kColumns = Gemm<T>::kColumns;
           for (int64_t j = 0; j < kColumns; ++j) {
-            const T* from = filters + (column + j) * inner;
+            const T* from = filters + (column + std::min(j, count - 1)) * inner;
             for (int64_t k = 0; k < inner; ++k) {
               tile[k * kColumns + j] = j < count ? from[k] : T{0};
             }

@@ -3,26 +3,24 @@
 
 #include <cmath>
 
-#include "kernels/common/dense.h"
-#include "kernels/families.h"
+#include "kernels/norm/norm.h"
 
 namespace pte::kernels {
-namespace {
 
-Status check_vector(const Call& call, const Tensor* tensor, std::string_view name,
-                    int64_t channels) {
+Status check_norm_vector(const Call& call, const Tensor* tensor, std::string_view name,
+                         int64_t channels) {
   if (tensor == nullptr || (tensor->rank() == 1 && tensor->size(0) == channels)) return {};
   return call.invalid("{} {} does not fit {} channels", name, tensor->describe(), channels);
 }
 
 // Each channel becomes x * alpha + beta, its statistics folded in beforehand.
-Status batch_norm(Call& call) {
+Status batch_norm_by_running(Call& call, size_t eps_arg) {
   const Tensor& input = call.tensor(0);
   const Tensor* weight = call.optional_tensor(1);
   const Tensor* bias = call.optional_tensor(2);
   const Tensor& mean = call.tensor(3);
   const Tensor& variance = call.tensor(4);
-  const double eps = call.real(6);
+  const double eps = call.real(eps_arg);
   Tensor& out = call.out();
   if (!is_floating(input.dtype())) {
     return call.not_supported("operands of type {}", dtype_name(input.dtype()));
@@ -30,10 +28,10 @@ Status batch_norm(Call& call) {
   PTE_CHECK(check_real(call, input));
   if (input.rank() < 2) return call.invalid("input {} has no channel dimension", input.describe());
   const int64_t channels = input.size(1);
-  PTE_CHECK(check_vector(call, weight, "weight", channels));
-  PTE_CHECK(check_vector(call, bias, "bias", channels));
-  PTE_CHECK(check_vector(call, &mean, "running_mean", channels));
-  PTE_CHECK(check_vector(call, &variance, "running_var", channels));
+  PTE_CHECK(check_norm_vector(call, weight, "weight", channels));
+  PTE_CHECK(check_norm_vector(call, bias, "bias", channels));
+  PTE_CHECK(check_norm_vector(call, &mean, "running_mean", channels));
+  PTE_CHECK(check_norm_vector(call, &variance, "running_var", channels));
   PTE_CHECK(check_out_type(call, input.dtype(), out));
   PTE_CHECK(resize_out(call, out, input.sizes()));
   PTE_CHECK(resize_out(call, call.out(1), {0}));
@@ -72,6 +70,10 @@ Status batch_norm(Call& call) {
     return {};
   });
 }
+
+namespace {
+
+Status batch_norm(Call& call) { return batch_norm_by_running(call, 6); }
 
 Status layer_norm(Call& call) {
   const Tensor& input = call.tensor(0);
@@ -160,7 +162,10 @@ Status layer_norm(Call& call) {
 std::span<const Entry> norm_kernels() {
   static constexpr Entry kEntries[] = {
       {Op::aten__native_batch_norm_legit_no_training, batch_norm},
+      {Op::aten__native_batch_norm_legit, batch_norm_legit},
+      {Op::aten__native_batch_norm_legit_no_stats, batch_norm_no_stats},
       {Op::aten_native_layer_norm, layer_norm},
+      {Op::aten_native_group_norm, group_norm},
   };
   return kEntries;
 }

@@ -4,8 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/common/dense.h"
-#include "kernels/families.h"
+#include "kernels/resample/resample.h"
 
 namespace pte::kernels {
 namespace {
@@ -167,6 +166,10 @@ std::span<const Entry> resample_kernels() {
   static constexpr Entry kEntries[] = {
       {Op::aten_upsample_nearest2d_vec, upsample_nearest},
       {Op::aten_upsample_bilinear2d_vec, upsample_bilinear},
+      {Op::aten__upsample_bilinear2d_aa, upsample_bilinear_antialiased},
+      {Op::aten__upsample_bicubic2d_aa, upsample_bicubic_antialiased},
+      {Op::aten_grid_sampler_2d, grid_sampler_2d},
+      {Op::aten_grid_sampler_3d, grid_sampler_3d},
   };
   return kEntries;
 }
