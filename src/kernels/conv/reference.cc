@@ -30,7 +30,8 @@ std::vector<T> filters_of(const ConvShape& shape, const T* weight) {
 
 // Gathers columns of one image and group: `planes` is its first channel.
 template <typename T>
-void gather_columns(const ConvShape& shape, const T* planes, int64_t column, int64_t count, T* tile) {
+void gather_columns(const ConvShape& shape, const T* planes, int64_t column, int64_t count,
+                    T* tile) {
   constexpr int64_t kColumns = Gemm<T>::kColumns;
   const int64_t taps = shape.taps();
   const int64_t plane = shape.plane();
@@ -108,8 +109,8 @@ void convolve_plane(const ConvShape& shape, const T* plane, const T* taps, T bia
 }
 
 template <typename T>
-void convolve(const Call& call, const ConvShape& shape, const T* input, const T* filters, const T* bias,
-              T* out) {
+void convolve(const Call& call, const ConvShape& shape, const T* input, const T* filters,
+              const T* bias, T* out) {
   const int64_t plane = shape.plane();
   const int64_t pixels = shape.pixels();
   const int64_t taps = shape.taps();

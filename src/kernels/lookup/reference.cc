@@ -190,7 +190,8 @@ Status trilinear(Call& call) {
     }
     PTE_TRY(DenseOut<C> out, DenseOut<C>::make(call, call.out()));
     C* const target = out.data();
-    const Loop outer_loop(sizes, std::array{contiguous_strides(sizes), outer[0], outer[1], outer[2]});
+    const Loop outer_loop(sizes,
+                          std::array{contiguous_strides(sizes), outer[0], outer[1], outer[2]});
     const Loop inner_loop(inner, line);
     const auto one = [&](int64_t to, int64_t x, int64_t y, int64_t z) {
       Sum sum = 0;
