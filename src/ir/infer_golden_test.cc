@@ -64,6 +64,10 @@ TEST_P(InferGolden, GivesTheTypesOfTheResults) {
   int failures = 0;
   for_each_golden_case(GetParam().second, [&](const GoldenCase& c, uint32_t number) {
     if (!has_inference(c.op->op)) return true;
+    // The types of numbers hold expressions, which infer_test.cc tests.
+    if (!c.expected.empty() && !c.expected[0].is<Tensor>() &&
+        !c.expected[0].is<std::vector<Tensor>>())
+      return true;
     // Of an empty tensor eager gives an empty mask of the wrong type.
     const Tensor* first = c.args.empty() ? nullptr : c.args[0].get<Tensor>();
     if (c.op->op == Op::aten_native_dropout && first != nullptr && first->numel() == 0) return true;

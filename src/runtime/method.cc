@@ -348,7 +348,7 @@ Status Method::State::invoke(Step& step) {
   if (step.custom != nullptr) {
     PTE_CHECK(step.custom->kernel({*step.op, step.pointers, options.pool}));
   } else {
-    kernels::Call call(*step.op, step.pointers, options.pool);
+    kernels::Call call(*step.op, step.pointers, options.pool, &random);
     PTE_CHECK(step.kernel(call));
   }
   for (const int32_t list : step.list_results) {

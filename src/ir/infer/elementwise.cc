@@ -3,6 +3,19 @@
 
 namespace pte::ir {
 
+DType real_part(DType dtype) {
+  switch (dtype) {
+    case DType::kComplex32:
+      return DType::kFloat16;
+    case DType::kComplex64:
+      return DType::kFloat32;
+    case DType::kComplex128:
+      return DType::kFloat64;
+    default:
+      return dtype;
+  }
+}
+
 InferResult like(const InferContext& c, size_t arg, DType dtype) {
   const TensorType& tensor = c.tensor(arg);
   return one({dtype, tensor.sizes, tensor.dim_order});
@@ -46,6 +59,8 @@ InferResult same_not_bool(const InferContext& c) {
     return bad_arg(c, 0, "bool is not supported; use logical_not");
   return same(c);
 }
+
+InferResult abs(const InferContext& c) { return like_self(c, real_part(c.tensor(0).dtype)); }
 
 // exp, sigmoid …: integers become float32.
 InferResult floating(const InferContext& c) { return like_self(c, to_floating(c.tensor(0).dtype)); }
@@ -197,7 +212,7 @@ InferResult convert_order(const InferContext& c) {
 }
 
 constexpr InferEntry kEntries[] = {
-    {Op::aten_abs, same},
+    {Op::aten_abs, abs},
     {Op::aten_ceil, same},
     {Op::aten_clamp, clamp},
     {Op::aten_clamp_min, with_scalars<1>},

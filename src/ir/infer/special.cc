@@ -6,19 +6,6 @@
 namespace pte::ir {
 namespace {
 
-DType real_part(DType dtype) {
-  switch (dtype) {
-    case DType::kComplex32:
-      return DType::kFloat16;
-    case DType::kComplex64:
-      return DType::kFloat32;
-    case DType::kComplex128:
-      return DType::kFloat64;
-    default:
-      return dtype;
-  }
-}
-
 DType complex_of(DType dtype) {
   switch (dtype) {
     case DType::kFloat16:

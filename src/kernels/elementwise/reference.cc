@@ -1,5 +1,6 @@
 // Elementwise kernels of several operands: arithmetic, comparison, logic, choice.
 #include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/complex.h"
 #include "kernels/elementwise/integer_power.h"
 #include "kernels/families.h"
 
@@ -43,6 +44,12 @@ enum class Sum { kAdd, kSub, kReverseSub };
 // self + alpha * other and its kin.
 template <Sum kKind, bool kOtherIsScalar>
 Status add_like(Call& call) {
+  if (is_complex_call(call, kOtherIsScalar)) {
+    constexpr ComplexOp kOp = kKind == Sum::kAdd   ? ComplexOp::kAdd
+                              : kKind == Sum::kSub ? ComplexOp::kSub
+                                                   : ComplexOp::kReverseSub;
+    return complex_arithmetic(call, kOp, kOtherIsScalar);
+  }
   PTE_TRY(const Binary binary, Binary::make(call, kOtherIsScalar));
   const Scalar alpha = call.scalar(2);
   if (kKind != Sum::kAdd && binary.common == DType::kBool) {
@@ -71,6 +78,9 @@ Status add_like(Call& call) {
 
 template <bool kOtherIsScalar>
 Status mul(Call& call) {
+  if (is_complex_call(call, kOtherIsScalar)) {
+    return complex_arithmetic(call, ComplexOp::kMul, kOtherIsScalar);
+  }
   PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
   binary.wide_other = true;
   return dispatch_exact(binary.common, [&]<typename C>(C) {
@@ -81,6 +91,9 @@ Status mul(Call& call) {
 // True division: integers divide as float32.
 template <bool kOtherIsScalar>
 Status div(Call& call) {
+  if (is_complex_call(call, kOtherIsScalar)) {
+    return complex_arithmetic(call, ComplexOp::kDiv, kOtherIsScalar);
+  }
   PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
   binary.wide_other = true;
   if (!is_floating(binary.common)) binary.common = DType::kFloat32;

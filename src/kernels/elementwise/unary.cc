@@ -1,6 +1,7 @@
 // Elementwise kernels of one tensor operand: math functions, roundings, activations.
 #include <cmath>
 
+#include "kernels/elementwise/complex.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/families.h"
 
@@ -45,6 +46,7 @@ struct Neg {
 Status abs_kernel(Call& call) {
   // PyTorch leaves bool as it is.
   const Tensor& self = call.tensor(0);
+  if (is_complex(self.dtype())) return complex_abs(call);
   if (self.dtype() != DType::kBool) return unary<Abs, Integers::kKeep>(call);
   return apply<int64_t>(call, self, DType::kBool, [](int64_t x) { return x; });
 }

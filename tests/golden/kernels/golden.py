@@ -98,10 +98,13 @@ class Family:
             expected = [list(expected)]
         full = f"{namespace}::{packet}" + ("" if overload == "default" else f".{overload}")
         self.seen[op] = self.seen.get(op, 0) + 1
-        self.stated(full, named, expected, mode, tolerance)
+        self.add(full, named, expected, mode, tolerance)
 
-    def stated(self, full_name, named, expected, mode=EXACT, tolerance=0.0):
+    def stated(self, full_name, named, expected):
         """A case whose results the caller knows, of operators that are not PyTorch's."""
+        self.add(full_name, [(name, encode(value)) for name, value in named], expected, EXACT, 0.0)
+
+    def add(self, full_name, named, expected, mode, tolerance):
         body = text(full_name) + struct.pack("<BdB", mode, tolerance, len(named))
         for name, value in named:
             body += text(name) + value
@@ -137,6 +140,8 @@ SPECIAL = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, -3.0, 6.0, 7.25, -7.25, 1e
            -88.0, 1e30, INF, -INF, NAN]
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
+UNSIGNED = [torch.uint16, torch.uint32, torch.uint64]
+ALL_DTYPES = FLOATS + INTS + [torch.bool]
 
 
 def special(dtype):

@@ -11,6 +11,7 @@ import torch
 
 import elementwise_cases
 import math_cases
+import prim_cases
 import quantized_cases
 import selection_cases
 import shape_cases
@@ -50,8 +51,10 @@ FAMILIES = [
     math_cases.bitwise,
     math_cases.masked,
     math_cases.identity,
+    math_cases.unsigned,
     math_cases.creation,
     math_cases.fourier,
+    prim_cases.prim,
 ]
 
 
