@@ -1,11 +1,11 @@
-// The cases in tests/golden/kernels/*.bin: calls of operators and what PyTorch eager gives for
+// The cases in tests/golden/kernels/*.zip: calls of operators and what PyTorch eager gives for
 // them. For tests.
 //
-// A file is "PTEG", a count and that many cases, all little-endian: the operator's name, how to
-// compare (0 exactly, 1 each element, 2 against the largest element) and the tolerance; then named
-// arguments; then the expected results. A value is a tag byte, as EValue numbers its alternatives,
-// and its content; strings and lists begin with a 16-bit count; a tensor is dtype, rank, sizes,
-// strides (32-bit), the count of stored elements and their bytes.
+// A file's one entry is "PTEG", a count and that many cases, all little-endian: the operator's
+// name, how to compare (0 exactly, 1 each element, 2 against the largest element) and the
+// tolerance; then named arguments; then the expected results. A value is a tag byte, as EValue
+// numbers its alternatives, and its content; strings and lists begin with a 16-bit count; a tensor
+// is dtype, rank, sizes, strides (32-bit), the count of stored elements and their bytes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,6 +15,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/zip.h"
 #include "schema/ops.h"
 #include "tensor/evalue.h"
 
@@ -143,7 +144,7 @@ inline std::vector<std::pair<std::string, std::string>> golden_files() {
   std::vector<std::pair<std::string, std::string>> files;
   for (const auto& entry :
        std::filesystem::directory_iterator(PTE_SOURCE_DIR "/tests/golden/kernels")) {
-    if (entry.path().extension() == ".bin")
+    if (entry.path().extension() == ".zip")
       files.emplace_back(entry.path().stem().string(), entry.path().string());
   }
   std::sort(files.begin(), files.end());
@@ -155,7 +156,13 @@ template <typename Visit>
 void for_each_golden_case(const std::string& path, Visit visit) {
   const auto file = MappedFile::open(path);
   ASSERT_TRUE(file.has_value()) << file.error().message;
-  GoldenReader reader(file->bytes());
+  const auto zip = ZipArchive::open(*file);
+  ASSERT_TRUE(zip.has_value()) << zip.error().message;
+  const ZipEntry* entry = zip->find("cases");
+  ASSERT_NE(entry, nullptr) << path;
+  const auto cases = zip->read(*entry);
+  ASSERT_TRUE(cases.has_value()) << cases.error().message;
+  GoldenReader reader(cases->bytes);
   char magic[4];
   for (char& c : magic) c = reader.number<char>();
   ASSERT_EQ(std::string_view(magic, 4), "PTEG");

@@ -246,6 +246,14 @@ TEST(XnnLift, NodesThatTheOfficialRuntimeLacks) {
   EXPECT_EQ(m.lifted(), "permute_copy mul matmul add _softmax matmul");
 }
 
+TEST(XnnLift, ReshapeToNoDimensionsKeepsOneElement) {
+  Made m;
+  const uint32_t x = m.external(Datatype::kFloat32, {1, 1}, kExternalInput);
+  const uint32_t y = m.external(Datatype::kFloat32, {1}, kExternalOutput);
+  m.node(NodeKind::kStaticReshape, {x}, {y}).params = ReshapeParams{{}};
+  EXPECT_EQ(m.lifted(), "view_copy");
+}
+
 TEST(XnnLift, UnevenPadding) {
   Made m;
   const uint32_t x = m.external(Datatype::kFloat32, {1, 5, 5, 2}, kExternalInput);

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import zipfile
 
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
@@ -121,9 +122,11 @@ class Family:
         self.call(op, *args, mode=mode, tolerance=tolerance, **kwargs)
 
     def write(self):
-        path = os.path.join(HERE, self.name + ".bin")
-        with open(path, "wb") as f:
-            f.write(b"PTEG" + struct.pack("<I", len(self.cases)) + b"".join(self.cases))
+        path = os.path.join(HERE, self.name + ".zip")
+        content = b"PTEG" + struct.pack("<I", len(self.cases)) + b"".join(self.cases)
+        entry = zipfile.ZipInfo("cases")  # with a date of its own, so that equal cases give equal bytes
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as f:
+            f.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
         print(f"{self.name}: {len(self.cases)} cases, {os.path.getsize(path)} bytes")
 
 

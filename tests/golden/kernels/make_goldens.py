@@ -1,4 +1,4 @@
-"""Writes <family>.bin beside this file: operator calls and what PyTorch eager gives for them.
+"""Writes <family>.zip beside this file: operator calls and what PyTorch eager gives for them.
 
 Run with a Python that has PyTorch:  python tests/golden/kernels/make_goldens.py [FAMILY ...]
 The files are read by src/kernels/golden_test.cc; its header comment gives their layout. A family is
