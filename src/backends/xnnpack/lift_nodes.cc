@@ -366,6 +366,8 @@ Status Lifter::reshape(const XnnNode& node) {
   for (uint32_t size : std::get<ReshapeParams>(node.params).shape) {
     shape.push_back(size == 0 ? -1 : static_cast<int64_t>(size));
   }
+  // The exporter writes a scalar as a value of one element in one dimension.
+  if (shape.empty() && rank(node.outputs[0]) == 1) shape.push_back(1);
   PTE_TRY(ir::Value * y, call(Op::aten_view_copy, {x, Arg::ints(shape)}));
   PTE_TRY(y, clamped_stored(y, node));
   return define(node.outputs[0], identity_perm(shape.size()), y);
