@@ -108,11 +108,10 @@ def tools():
 
     import executorch.exir as exir
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import (
-        XnnpackDynamicallyQuantizedPartitioner,
-        XnnpackPartitioner,
-    )
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as quantizer
+    from executorch.exir.passes import MemoryPlanningPass
+    from executorch.exir.passes.init_mutable_pass import InitializedMutableBufferPass
     from executorch.extension.pybindings import portable_lib
     from torchao.quantization.pt2e import quantize_pt2e
     import executorch
@@ -122,8 +121,13 @@ def tools():
     exporter_speed.quicken()
     return types.SimpleNamespace(
         exir=exir,
+        passes=types.SimpleNamespace(  # what the options of a case may name
+            ExecutorchBackendConfig=exir.ExecutorchBackendConfig,
+            MemoryPlanningPass=MemoryPlanningPass,
+            InitializedMutableBufferPass=InitializedMutableBufferPass,
+            XnnpackPartitioner=XnnpackPartitioner,
+        ),
         config=lambda **options: exir.EdgeCompileConfig(_check_ir_validity=False, **options),
-        partitioner=XnnpackPartitioner,
         targets={config.target_name for config in ALL_PARTITIONER_CONFIGS},
         quantizer=quantizer,
         quantize=quantize_pt2e,
@@ -199,7 +203,7 @@ def partitioner_may_take(program):
 def lower(case, lowering, programs):
     """The .pte as bytes, or None where the backend takes nothing."""
     kit = tools()
-    backend = kit.exir.ExecutorchBackendConfig()
+    backend = eval(f"ExecutorchBackendConfig({case.config})", vars(kit.passes))
     if lowering in ("portable", "nodim"):
         options = {"_skip_dim_order": True} if lowering == "nodim" else {}
         manager = kit.exir.to_edge(
@@ -208,7 +212,7 @@ def lower(case, lowering, programs):
     else:
         manager = kit.exir.to_edge_transform_and_lower(
             programs,
-            partitioner=[kit.partitioner()],
+            partitioner=[eval(f"XnnpackPartitioner({case.partition})", vars(kit.passes))],
             constant_methods=case.constants,
             compile_config=kit.config(),
         )

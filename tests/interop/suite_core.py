@@ -113,7 +113,8 @@ class Case:
     check: str = "values"  # "shapes" for what is random or not initialised
     # backend (or "all") → reason: the official runtime's numbers are wrong, eager's count
     wrong: dict = dataclasses.field(default_factory=dict)
-    patch: str = ""  # "aliasing", … special lowerings, see generate_suite.py
+    config: str = ""  # keyword arguments of ExecutorchBackendConfig, as text
+    partition: str = ""  # keyword arguments of XnnpackPartitioner, as text
 
     def digest(self):
         return hashlib.sha256(self.source.encode()).hexdigest()[:16]
