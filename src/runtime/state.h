@@ -56,7 +56,7 @@ struct Method::State {
   std::vector<bool> lendable;  // by value; empty until it is asked for
   std::vector<std::vector<Step>> chains;
   std::vector<std::unique_ptr<Delegate>> delegates;  // null where nothing calls it
-  kernels::RandomState random;  // goes on from one execution to the next
+  kernels::RandomState random;                       // goes on from one execution to the next
 
   // First contents of planned tensors: what reset() brings back.
   struct Content {

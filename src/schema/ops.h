@@ -74,7 +74,8 @@ enum OpTag : uint32_t {
   kTagUnary = 1U << 10,   // elementwise with exactly one tensor operand
   kTagEffect = 1U << 11,  // must stay although nothing reads its result
   // The official runtime has no kernel for it: its exporter writes such calls nevertheless, or it
-  // is one of ours that only lifted payloads make. It runs here, and no file that we write calls it.
+  // is one of ours that only lifted payloads make. It runs here, and no file that we write calls
+  // it.
   kTagExtension = 1U << 12,
 };
 

@@ -22,12 +22,12 @@ struct Lifted {
 // payload's own dims are taken, in contiguous order.
 //
 // Transposes between layouts become other views of one value; a permute_copy is left only where a
-// call needs an order that does not exist yet. Weights have PyTorch's sizes and, where they can, stay
-// the payload's bytes in another dim order. Calls may be ones that programs cannot make as they are
-// (hardswish, max_pool2d …): run the passes on the result.
+// call needs an order that does not exist yet. Weights have PyTorch's sizes and, where they can,
+// stay the payload's bytes in another dim order. Calls may be ones that programs cannot make as
+// they are (hardswish, max_pool2d …): run the passes on the result.
 //
-// Quantised values are int8 and uint8 tensors. Layers, sums, products and means of them are calls of
-// pte::quantized_…, which compute XNNPACK's own integers; nodes that only move elements move the
+// Quantised values are int8 and uint8 tensors. Layers, sums, products and means of them are calls
+// of pte::quantized_…, which compute XNNPACK's own integers; nodes that only move elements move the
 // stored ones; all others compute between dequantize and quantize calls. A value that is quantised
 // while it runs (qdint8) is its floating source: its reader is a pte::dynamic_quantized_… call.
 Result<Lifted> lift(const XnnGraph& graph, std::span<const ir::TensorType> args = {});

@@ -106,8 +106,8 @@ InferResult infer_conv(const InferContext& c, const Convolution& conv) {
     sizes.push_back(std::move(size));
   }
   // PyTorch's convolutions of volumes come out contiguous.
-  DimOrder order = spatial == 3 ? contiguous_dim_order(sizes.size())
-                                : suggested_order(input, sizes.size());
+  DimOrder order =
+      spatial == 3 ? contiguous_dim_order(sizes.size()) : suggested_order(input, sizes.size());
   return one({input.dtype, std::move(sizes), std::move(order)});
 }
 

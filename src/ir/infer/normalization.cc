@@ -73,9 +73,9 @@ InferResult group_norm(const InferContext& c) {
   for (const size_t arg : {size_t{1}, size_t{2}}) {
     const TensorType* tensor = optional_tensor(c, arg);
     if (tensor != nullptr && (tensor->rank() != 1 || !unify(c, tensor->sizes[0], *channels))) {
-      return bad_arg(c, arg,
-                     fmt::format("[{}] for {} channels", to_string(tensor->sizes),
-                                 channels->to_string()));
+      return bad_arg(
+          c, arg,
+          fmt::format("[{}] for {} channels", to_string(tensor->sizes), channels->to_string()));
     }
   }
   const TensorType saved = contiguous_type(statistics_type(c, {1, 2}), {*batch, SymInt(groups)});
@@ -122,8 +122,7 @@ InferResult native_layer_norm(const InferContext& c) {
   const TensorType& input = c.tensor(0);
   SymSizes reduced = input.sizes;
   for (size_t i = lead; i < reduced.size(); ++i) reduced[i] = 1;
-  const TensorType statistics =
-      contiguous_type(statistics_type(c, {2, 3}), std::move(reduced));
+  const TensorType statistics = contiguous_type(statistics_type(c, {2, 3}), std::move(reduced));
   return std::vector<Type>{contiguous_type(input.dtype, input.sizes), statistics, statistics};
 }
 

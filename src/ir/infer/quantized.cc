@@ -87,9 +87,9 @@ InferResult mixed_product(const InferContext& c) {
   if (input.rank() != 2) return bad_arg(c, 0, "expected a matrix");
   if (weight.rank() != 2) return bad_arg(c, 1, "expected a matrix");
   if (!unify(c, input.sizes[1], weight.sizes[Transposed ? 1 : 0])) {
-    return bad_arg(c, 1,
-                   fmt::format("[{}] does not fit [{}]", to_string(weight.sizes),
-                               to_string(input.sizes)));
+    return bad_arg(
+        c, 1,
+        fmt::format("[{}] does not fit [{}]", to_string(weight.sizes), to_string(input.sizes)));
   }
   DType dtype = input.dtype;
   if constexpr (Transposed) dtype = dtype_arg(c, 4).value_or(dtype);
@@ -100,8 +100,7 @@ InferResult add(const InferContext& c) {
   const TensorType& a = c.tensor(0);
   const TensorType& b = c.tensor(5);
   if (a.dtype != b.dtype || !is_quantized_type(a.dtype)) {
-    return bad_arg(c, 5,
-                   fmt::format("{} with {}", dtype_name(b.dtype), dtype_name(a.dtype)));
+    return bad_arg(c, 5, fmt::format("{} with {}", dtype_name(b.dtype), dtype_name(a.dtype)));
   }
   PTE_TRY(SymSizes sizes, broadcast(c, a.sizes, b.sizes));
   if (sizes == a.sizes) return one(a);

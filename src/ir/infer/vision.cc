@@ -87,15 +87,14 @@ InferResult embedding_bag(const InferContext& c) {
   const SymInt bags = bool_arg(c, 7) ? offsets.sizes[0] - 1 : offsets.sizes[0];
   if (bags.is_constant() && *bags.constant() < 0)
     return bad_arg(c, 2, "the last offset is missing");
-  const bool at_once = mode == 0 && weight.dtype != DType::kFloat64 && padding < 0 &&
-                       weight.is_contiguous();
+  const bool at_once =
+      mode == 0 && weight.dtype != DType::kFloat64 && padding < 0 && weight.is_contiguous();
   const DType type = offsets.dtype;
   SymSizes maxima{bags};
   if (mode == 2) maxima.push_back(weight.sizes[1]);
-  return std::vector<Type>{
-      contiguous_type(weight.dtype, {bags, weight.sizes[1]}),
-      contiguous_type(type, {at_once ? SymInt(0) : c.tensor(1).sizes[0]}),
-      contiguous_type(type, {bags}), contiguous_type(type, std::move(maxima))};
+  return std::vector<Type>{contiguous_type(weight.dtype, {bags, weight.sizes[1]}),
+                           contiguous_type(type, {at_once ? SymInt(0) : c.tensor(1).sizes[0]}),
+                           contiguous_type(type, {bags}), contiguous_type(type, std::move(maxima))};
 }
 
 InferResult cdist(const InferContext& c) {
@@ -168,8 +167,7 @@ InferResult convolution_backward(const InferContext& c) {
   const TensorType& weight = c.tensor(2);
   PTE_CHECK(check_same(c, 0, input.dtype));
   PTE_CHECK(check_same(c, 2, input.dtype));
-  if (weight.rank() < 3 || weight.rank() != input.rank() ||
-      c.tensor(0).rank() != input.rank()) {
+  if (weight.rank() < 3 || weight.rank() != input.rank() || c.tensor(0).rank() != input.rank()) {
     return bad_arg(c, 2, "gradient, input and weight do not have one rank of 3 or more");
   }
   TensorType bias = contiguous_type(input.dtype, {c.tensor(0).sizes[1]});

@@ -1,7 +1,8 @@
 // Runs of elements of any real type, read into and written from the type a kernel computes in.
 //
 // Kernels compute in int64_t (all integers and bool), float (float32, half, bfloat16), double or
-// bool, and in uint64_t where the upper half of uint64 matters; these functions are the only place where the element types of tensors multiply.
+// bool, and in uint64_t where the upper half of uint64 matters; these functions are the only place
+// where the element types of tensors multiply.
 #pragma once
 
 #include <cstdint>
@@ -87,8 +88,8 @@ auto dispatch_compute(DType dtype, Fn&& fn) {
       return fn(int64_t{});
   }
 }
-// The same with uint64_t for uint64: where order, division or the value itself matters, numbers from
-// 2^63 on must not read as negative.
+// The same with uint64_t for uint64: where order, division or the value itself matters, numbers
+// from 2^63 on must not read as negative.
 template <typename Fn>
 auto dispatch_exact(DType dtype, Fn&& fn) {
   if (dtype == DType::kUInt64) return fn(uint64_t{});

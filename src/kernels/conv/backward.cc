@@ -29,9 +29,8 @@ void for_each_pair(const ConvShape& s, int64_t tap, Body body) {
 
 // Where the filter between an input and an output channel of one group begins.
 int64_t filter_at(const ConvShape& s, int64_t in_channel, int64_t out_channel) {
-  const int64_t place = s.transposed
-                            ? in_channel * s.group_out() + out_channel % s.group_out()
-                            : out_channel * s.group_in() + in_channel % s.group_in();
+  const int64_t place = s.transposed ? in_channel * s.group_out() + out_channel % s.group_out()
+                                     : out_channel * s.group_in() + in_channel % s.group_in();
   return place * s.taps();
 }
 
@@ -105,8 +104,7 @@ Status convolution_backward(Call& call) {
   if (!is_floating(type)) return call.not_supported("operands of type {}", dtype_name(type));
   if (gradient.dtype() != type || weight.dtype() != type) {
     return call.invalid("gradient, input and weight are {}, {} and {}, expected one type",
-                        dtype_name(gradient.dtype()), dtype_name(type),
-                        dtype_name(weight.dtype()));
+                        dtype_name(gradient.dtype()), dtype_name(type), dtype_name(weight.dtype()));
   }
   if (mask.size() != 3) {
     return call.invalid("output_mask has {} entries, expected 3", mask.size());

@@ -82,8 +82,7 @@ void convolve_plane(const ConvShape& shape, const T* plane, const T* taps, T bia
       const int64_t stride = x.stride;
       const int64_t shift = kx * x.dilation - x.padding;
       const int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-      const int64_t last =
-          x.in - shift <= 0 ? 0 : std::min(x.out, (x.in - shift - 1) / stride + 1);
+      const int64_t last = x.in - shift <= 0 ? 0 : std::min(x.out, (x.in - shift - 1) / stride + 1);
       if (stride == 1) {
         const T* from = row + shift;
         for (int64_t ox = first; ox < last; ++ox) to[ox] += w * from[ox];

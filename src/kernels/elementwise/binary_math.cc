@@ -90,7 +90,8 @@ Status ldexp(Call& call) {
   const DType power = is_floating(other.dtype()) ? other.dtype() : DType::kFloat32;
   Promotion promotion;
   Tensor typed = other;
-  if (power != other.dtype()) typed = Tensor::view(power, other.sizes(), other.strides(), nullptr, {});
+  if (power != other.dtype())
+    typed = Tensor::view(power, other.sizes(), other.strides(), nullptr, {});
   PTE_TRY(binary.common, promotion.add(*binary.self).add(typed).result(call));
   Tensor& out = call.out();
   PTE_CHECK(check_out_type(call, binary.common, out));
@@ -113,7 +114,8 @@ Status extreme_number(Call& call) {
   PTE_TRY(const Binary binary, Binary::make(call, false));
   return dispatch_exact(binary.common, [&]<typename C>(C) {
     return binary.run<C>(call, binary.common, [](C a, C b) {
-      if constexpr (std::is_floating_point_v<C>) return kMaximum ? std::fmax(a, b) : std::fmin(a, b);
+      if constexpr (std::is_floating_point_v<C>)
+        return kMaximum ? std::fmax(a, b) : std::fmin(a, b);
       return (kMaximum ? a < b : b < a) ? b : a;
     });
   });
@@ -129,13 +131,11 @@ Status pow_run(Call& call, const Binary& binary) {
     });
   }
   if (binary.common == DType::kUInt64) {
-    return binary.run<uint64_t>(call, binary.common, [](uint64_t a, uint64_t b) {
-      return unsigned_power(a, b);
-    });
+    return binary.run<uint64_t>(call, binary.common,
+                                [](uint64_t a, uint64_t b) { return unsigned_power(a, b); });
   }
-  return binary.run<int64_t>(call, binary.common, [](int64_t a, int64_t b) {
-    return integer_power(a, b);
-  });
+  return binary.run<int64_t>(call, binary.common,
+                             [](int64_t a, int64_t b) { return integer_power(a, b); });
 }
 
 Status pow_tensors(Call& call) {
@@ -208,13 +208,19 @@ Status clamp_tensors(Call& call) {
   PTE_CHECK(resize_out(call, out, sizes));
   dispatch_exact(common, [&]<typename C>(C) {
     // NaN anywhere is the result; a lower bound above the upper one gives the upper one.
-    const auto raise = [](C x, C bound) { return x != x ? x : bound != bound || x < bound ? bound : x; };
-    const auto lower = [](C x, C bound) { return x != x ? x : bound != bound || bound < x ? bound : x; };
+    const auto raise = [](C x, C bound) {
+      return x != x ? x : bound != bound || x < bound ? bound : x;
+    };
+    const auto lower = [](C x, C bound) {
+      return x != x ? x : bound != bound || bound < x ? bound : x;
+    };
     const Operand value = Operand::of(self, sizes, common);
     if (low == nullptr) {
-      map_elements<C>(call, std::array{value, Operand::of(*high, sizes, common)}, out, common, lower);
+      map_elements<C>(call, std::array{value, Operand::of(*high, sizes, common)}, out, common,
+                      lower);
     } else if (high == nullptr) {
-      map_elements<C>(call, std::array{value, Operand::of(*low, sizes, common)}, out, common, raise);
+      map_elements<C>(call, std::array{value, Operand::of(*low, sizes, common)}, out, common,
+                      raise);
     } else {
       map_elements<C>(
           call,

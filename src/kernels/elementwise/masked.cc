@@ -52,10 +52,10 @@ Status masked_fill(Call& call) {
   PTE_CHECK(resize_out(call, out, sizes));
   dispatch_exact(self.dtype(), [&]<typename C>(C) {
     const C constant = scalar_as<C>(value, self.dtype());
-    map_elements<C>(call,
-                    std::array{Operand::of(self, sizes, self.dtype()),
-                               Operand::of(mask, sizes, DType::kBool)},
-                    out, self.dtype(), [constant](C x, C m) { return m != C{0} ? constant : x; });
+    map_elements<C>(
+        call,
+        std::array{Operand::of(self, sizes, self.dtype()), Operand::of(mask, sizes, DType::kBool)},
+        out, self.dtype(), [constant](C x, C m) { return m != C{0} ? constant : x; });
   });
   return {};
 }
@@ -152,10 +152,10 @@ Status glu(Call& call) {
   const Tensor value = self.with_layout(sizes, self.strides());
   const Tensor gate = self.with_layout(sizes, self.strides(), sizes[d] * self.strides()[d]);
   return dispatch_floating(self.dtype(), [&]<typename C>(C) -> Status {
-    map_elements<C>(call,
-                    std::array{Operand::of(value, sizes, self.dtype()),
-                               Operand::of(gate, sizes, self.dtype())},
-                    out, self.dtype(), [](C a, C b) { return a * (C{1} / (C{1} + std::exp(-b))); });
+    map_elements<C>(
+        call,
+        std::array{Operand::of(value, sizes, self.dtype()), Operand::of(gate, sizes, self.dtype())},
+        out, self.dtype(), [](C a, C b) { return a * (C{1} / (C{1} + std::exp(-b))); });
     return {};
   });
 }

@@ -22,11 +22,12 @@ TEST(Division, OfIntegersByZeroIsAnError) {
   }
   EXPECT_FALSE(
       call_one("aten::remainder.Scalar", {a, int64_t{0}}, make(DType::kInt32, {2})).has_value());
-  EXPECT_FALSE(call_one("aten::div.Tensor_mode", {a, b, std::string("trunc")},
-                        make(DType::kInt32, {2}))
-                   .has_value());
-  EXPECT_FALSE(call_one("aten::div.Tensor_mode", {a, a, std::string("up")}, make(DType::kInt32, {2}))
-                   .has_value());
+  EXPECT_FALSE(
+      call_one("aten::div.Tensor_mode", {a, b, std::string("trunc")}, make(DType::kInt32, {2}))
+          .has_value());
+  EXPECT_FALSE(
+      call_one("aten::div.Tensor_mode", {a, a, std::string("up")}, make(DType::kInt32, {2}))
+          .has_value());
 }
 
 TEST(Division, TheMostNegativeNumberWraps) {
@@ -43,7 +44,8 @@ TEST(Division, TheMostNegativeNumberWraps) {
   EXPECT_EQ(one("aten::remainder.Tensor", {a, b}), 0);
   EXPECT_EQ(one("aten::gcd", {a, Tensor::of<int64_t>({1}, {6})}), 2);
   EXPECT_EQ(one("aten::bitwise_left_shift.Tensor", {a, Tensor::of<int64_t>({1}, {INT64_MIN})}), 0);
-  EXPECT_EQ(one("aten::bitwise_right_shift.Tensor", {a, Tensor::of<int64_t>({1}, {INT64_MAX})}), -1);
+  EXPECT_EQ(one("aten::bitwise_right_shift.Tensor", {a, Tensor::of<int64_t>({1}, {INT64_MAX})}),
+            -1);
   EXPECT_EQ(one("aten::pow.Tensor_Tensor", {b, a}), 1);
 }
 
@@ -66,7 +68,8 @@ TEST(UnsignedIntegers, KeepTheirUpperHalf) {
   EXPECT_EQ(numbers("aten::fmin"), (std::vector<uint64_t>{1, 5, kHigh}));
   EXPECT_EQ(numbers("aten::floor_divide"), (std::vector<uint64_t>{kHigh + 2, 0, 1}));
   EXPECT_EQ(numbers("aten::remainder.Tensor"), (std::vector<uint64_t>{0, 5, kHigh - 1}));
-  EXPECT_EQ(numbers("aten::bitwise_right_shift.Tensor"), (std::vector<uint64_t>{kHigh / 2 + 1, 0, 0}));
+  EXPECT_EQ(numbers("aten::bitwise_right_shift.Tensor"),
+            (std::vector<uint64_t>{kHigh / 2 + 1, 0, 0}));
   // Into floats, and back.
   const auto wide = call_one("aten::_to_copy", {a, false, EValue()}, make(DType::kFloat64, {3}));
   ASSERT_TRUE(wide.has_value());
@@ -123,16 +126,16 @@ TEST(Factories, TriangleIndicesStayInTheirMemory) {
   // 2^40 rows, and an offset at either end of the integers.
   for (const int64_t offset : {int64_t{0}, INT64_MIN, INT64_MAX}) {
     for (const char* name : {"aten::tril_indices", "aten::triu_indices"}) {
-      const auto out = call_one(name, {int64_t{1} << 40, int64_t{3}, offset},
-                                make(DType::kInt64, {2, 10}));
+      const auto out =
+          call_one(name, {int64_t{1} << 40, int64_t{3}, offset}, make(DType::kInt64, {2, 10}));
       if (out.has_value()) {
         EXPECT_EQ(out->get<Tensor>()->numel() % 2, 0);
       }
     }
   }
-  EXPECT_FALSE(
-      call_one("aten::tril_indices", {int64_t{-1}, int64_t{3}, int64_t{0}}, make(DType::kInt64, {2, 3}))
-          .has_value());
+  EXPECT_FALSE(call_one("aten::tril_indices", {int64_t{-1}, int64_t{3}, int64_t{0}},
+                        make(DType::kInt64, {2, 3}))
+                   .has_value());
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ double digamma(double x) {
   }
   for (; x < 10; x += 1) result -= 1 / x;
   // The asymptotic series; its coefficients are B(2n) / 2n.
-  static constexpr double kTerms[] = {1.0 / 12,    -1.0 / 120,      1.0 / 252, -1.0 / 240,
-                                      1.0 / 132,   -691.0 / 32760, 1.0 / 12,  -3617.0 / 8160};
+  static constexpr double kTerms[] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
+                                      1.0 / 132, -691.0 / 32760, 1.0 / 12,  -3617.0 / 8160};
   const double inverse = 1 / (x * x);
   double power = inverse;
   double series = 0;

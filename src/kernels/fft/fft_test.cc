@@ -66,9 +66,9 @@ TEST(Fourier, RefusesWhatHasNoTransform) {
   EXPECT_FALSE(call_one("aten::_fft_c2c", {scalar, dims(0), int64_t{0}, true}, scalar).has_value());
   // No signals at all are no error.
   const Tensor none = make(DType::kComplex64, {0, 3});
-  EXPECT_TRUE(call_one("aten::_fft_c2c", {none, dims(1), int64_t{0}, true},
-                       make(DType::kComplex64, {0, 3}))
-                  .has_value());
+  EXPECT_TRUE(
+      call_one("aten::_fft_c2c", {none, dims(1), int64_t{0}, true}, make(DType::kComplex64, {0, 3}))
+          .has_value());
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ void transform_dim(const Call& call, std::vector<Complex>& values, const Sizes& 
   });
 }
 
-// What PyTorch's normalization number says of a signal of `count` elements: not at all, by the root,
-// or by the count.
+// What PyTorch's normalization number says of a signal of `count` elements: not at all, by the
+// root, or by the count.
 Result<double> scale_of(const Call& call, int64_t normalization, double count) {
   switch (normalization) {
     case 0:
@@ -140,8 +140,7 @@ Status fft_c2r(Call& call) {
   }
   Sizes full = sizes;
   full[last] = length;
-  const double count =
-      dims.count / static_cast<double>(sizes[last]) * static_cast<double>(length);
+  const double count = dims.count / static_cast<double>(sizes[last]) * static_cast<double>(length);
   PTE_TRY(const double factor, scale_of(call, call.integer(2), count));
   Tensor& out = call.out();
   PTE_CHECK(check_out_type(call, part_type(self.dtype()), out));

@@ -25,9 +25,9 @@ class Transform {
   void chirp(Complex* values, Complex* scratch) const;
 
   size_t n_;
-  size_t padded_ = 0;           // a power of two; 0 when n is one itself
-  std::vector<Complex> roots_;  // exp(-2 pi i k / N) for k < N/2, N the power of two in use
-  std::vector<Complex> chirp_;  // exp(-pi i k^2 / n)
+  size_t padded_ = 0;            // a power of two; 0 when n is one itself
+  std::vector<Complex> roots_;   // exp(-2 pi i k / N) for k < N/2, N the power of two in use
+  std::vector<Complex> chirp_;   // exp(-pi i k^2 / n)
   std::vector<Complex> filter_;  // the transform of the chirp's conjugate, over N
 };
 

@@ -239,8 +239,8 @@ Status solve_systems(Call& call) {
     loop.run(0, loop.count(), [&](const int64_t* at, int64_t count) {
       for (int64_t i = 0; i < count; ++i) {
         const int64_t matrix = at[1] + i * loop.step(1);
-        solve(factors.matrix(matrix), factors.pivots.data() + matrix * n, n,
-              !left, data + (at[0] + i * loop.step(0)) * n * width, width);
+        solve(factors.matrix(matrix), factors.pivots.data() + matrix * n, n, !left,
+              data + (at[0] + i * loop.step(0)) * n * width, width);
       }
     });
     const Tensor result = vector ? x.with_layout(sizes, contiguous_strides(sizes))

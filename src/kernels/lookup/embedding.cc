@@ -64,7 +64,7 @@ struct Bags {
   std::vector<int64_t> begins;  // one more than bags
   Tensor places;
   std::vector<double> weights;  // empty: none
-  int64_t padding = -1;  // a row that does not count; none when negative
+  int64_t padding = -1;         // a row that does not count; none when negative
 };
 
 Result<Bags> bags_of(const Call& call) {

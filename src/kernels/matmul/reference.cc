@@ -175,8 +175,7 @@ Status baddbmm(Call& call) {
   const Tensor& a = call.tensor(1);
   const Tensor& b = call.tensor(2);
   PTE_CHECK(check_batches(call, a, b));
-  return add_product(call, call.tensor(0), a, b,
-                     {a.size(0), a.size(1), a.size(2), b.size(2)},
+  return add_product(call, call.tensor(0), a, b, {a.size(0), a.size(1), a.size(2), b.size(2)},
                      {a.size(0), a.size(1), b.size(2)});
 }
 
@@ -303,15 +302,9 @@ Status linear(Call& call) {
 
 std::span<const Entry> matmul_kernels() {
   static constexpr Entry kEntries[] = {
-      {Op::aten_mm, mm},
-      {Op::aten_bmm, bmm},
-      {Op::aten_addmm, addmm},
-      {Op::aten_baddbmm, baddbmm},
-      {Op::aten_addbmm, addbmm},
-      {Op::aten_addmv, addmv},
-      {Op::aten_mv, mv},
-      {Op::aten_dot, dot},
-      {Op::aten_linear, linear},
+      {Op::aten_mm, mm},           {Op::aten_bmm, bmm},       {Op::aten_addmm, addmm},
+      {Op::aten_baddbmm, baddbmm}, {Op::aten_addbmm, addbmm}, {Op::aten_addmv, addmv},
+      {Op::aten_mv, mv},           {Op::aten_dot, dot},       {Op::aten_linear, linear},
   };
   return kEntries;
 }

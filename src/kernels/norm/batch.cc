@@ -154,8 +154,7 @@ Status group_norm(Call& call) {
   const int64_t groups = call.integer(6);
   const double eps = call.real(7);
   PTE_CHECK(check_input(call, input));
-  const auto count =
-      batch < 0 ? std::nullopt : element_count(std::array{batch, channels, pixels});
+  const auto count = batch < 0 ? std::nullopt : element_count(std::array{batch, channels, pixels});
   if (!count || *count != input.numel() || groups < 1 || channels % groups != 0) {
     return call.invalid("{} is not {} images of {} channels in {} groups with {} pixels",
                         input.describe(), batch, channels, groups, pixels);
@@ -179,24 +178,24 @@ Status group_norm(Call& call) {
     double* const mean_data = mean_out.data();
     double* const scale_data = scale_out.data();
     const int64_t length = width * pixels;
-    call.parallel_for(items, 1 + (1 << 14) / std::max<int64_t>(length, 1),
-                      [&](int64_t begin, int64_t end) {
-      for (int64_t item = begin; item < end; ++item) {
-        const Moments moments =
-            length == 0 ? Moments{} : moments_of(source + item * length, 1, 0, length);
-        const double variance = length == 0 ? 0 : moments.squares / static_cast<double>(length);
-        mean_data[item] = moments.mean;
-        scale_data[item] = length == 0 ? std::nan("") : 1.0 / std::sqrt(variance + eps);
-        const int64_t first = item % groups * width;
-        for (int64_t i = 0; i < length; ++i) {
-          const auto channel = static_cast<size_t>(first + i / pixels);
-          const double unit =
-              (static_cast<double>(source[item * length + i]) - moments.mean) * scale_data[item];
-          target[item * length + i] =
-              static_cast<C>(unit * affine.weight[channel] + affine.bias[channel]);
-        }
-      }
-    });
+    call.parallel_for(
+        items, 1 + (1 << 14) / std::max<int64_t>(length, 1), [&](int64_t begin, int64_t end) {
+          for (int64_t item = begin; item < end; ++item) {
+            const Moments moments =
+                length == 0 ? Moments{} : moments_of(source + item * length, 1, 0, length);
+            const double variance = length == 0 ? 0 : moments.squares / static_cast<double>(length);
+            mean_data[item] = moments.mean;
+            scale_data[item] = length == 0 ? std::nan("") : 1.0 / std::sqrt(variance + eps);
+            const int64_t first = item % groups * width;
+            for (int64_t i = 0; i < length; ++i) {
+              const auto channel = static_cast<size_t>(first + i / pixels);
+              const double unit = (static_cast<double>(source[item * length + i]) - moments.mean) *
+                                  scale_data[item];
+              target[item * length + i] =
+                  static_cast<C>(unit * affine.weight[channel] + affine.bias[channel]);
+            }
+          }
+        });
     PTE_CHECK(out.commit(call));
     PTE_CHECK(mean_out.commit(call));
     return scale_out.commit(call);

@@ -111,8 +111,8 @@ Status avg_pool(Call& call) {
   });
 }
 
-// The greatest element of each block and its place in the plane. NaN wins; a block that lies outside
-// names the place where it begins.
+// The greatest element of each block and its place in the plane. NaN wins; a block that lies
+// outside names the place where it begins.
 template <typename BlockOf>
 Status max_of_blocks(Call& call, const PoolWindow& window, int64_t work, BlockOf block_of) {
   const Tensor& self = call.tensor(0);
@@ -229,8 +229,7 @@ Status max_pool2d_backward(Call& call) {
     return call.not_supported("operands of types {} and {}", dtype_name(gradient.dtype()),
                               dtype_name(self.dtype()));
   }
-  PTE_TRY(const PoolWindow window,
-          pool_window(call, self, 2, 2, call.ints(5), call.boolean(6)));
+  PTE_TRY(const PoolWindow window, pool_window(call, self, 2, 2, call.ints(5), call.boolean(6)));
   if (gradient.sizes() != window.sizes || indices.sizes() != window.sizes ||
       indices.dtype() != DType::kInt64) {
     return call.invalid("gradient {} and indices {} do not fit the windows over {}",

@@ -7,7 +7,7 @@ namespace {
 // Scales, and zero points where there are any, of groups of a weight's rows.
 struct Groups {
   std::vector<double> scales;
-  std::vector<double> zeros;  // empty: none
+  std::vector<double> zeros;     // empty: none
   DType type = DType::kFloat32;  // of both
   int64_t per_row = 1;
   int64_t size = 1;  // elements of a row in one group

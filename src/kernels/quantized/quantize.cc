@@ -49,9 +49,8 @@ Status quantize(Call& call, double scale, double zero_point) {
   dispatch_floating(input.dtype(), [&]<typename C>(C) {
     const C factor = static_cast<C>(1.0 / scale);
     const C zero = static_cast<C>(zero_point);
-    map_elements<C>(call, in, call.out(), dtype_of<C>(), [=](C x) {
-      return clamped<C>(std::nearbyint(x * factor) + zero, range);
-    });
+    map_elements<C>(call, in, call.out(), dtype_of<C>(),
+                    [=](C x) { return clamped<C>(std::nearbyint(x * factor) + zero, range); });
   });
   return {};
 }
@@ -176,8 +175,8 @@ Result<Spread> along_tokens(const Call& call, size_t arg) {
 }
 
 Operand operand(const Spread& spread) {
-  return {reinterpret_cast<const std::byte*>(spread.values.data()), DType::kFloat64,
-          spread.strides, DType::kFloat64};
+  return {reinterpret_cast<const std::byte*>(spread.values.data()), DType::kFloat64, spread.strides,
+          DType::kFloat64};
 }
 
 // 1 / scale in the scale's own type.
@@ -209,14 +208,13 @@ Status quantize_per_channel(Call& call) {
   const DType wide = input.dtype() == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
   PTE_TRY(const DType product, promoted(call, wide, scale_type));
   const DType sum = zero_type == DType::kFloat64 ? DType::kFloat64 : product;
-  map_elements<double>(
-      call,
-      std::array{Operand::of(input, input.sizes(), DType::kFloat64), operand(scales),
-                 operand(zeros)},
-      call.out(), DType::kFloat64, [=](double x, double factor, double zero) {
-        const double units = std::nearbyint(round_to(product, x * factor));
-        return clamped<double>(round_to(sum, units + round_to(sum, zero)), range);
-      });
+  map_elements<double>(call,
+                       std::array{Operand::of(input, input.sizes(), DType::kFloat64),
+                                  operand(scales), operand(zeros)},
+                       call.out(), DType::kFloat64, [=](double x, double factor, double zero) {
+                         const double units = std::nearbyint(round_to(product, x * factor));
+                         return clamped<double>(round_to(sum, units + round_to(sum, zero)), range);
+                       });
   return {};
 }
 
@@ -235,14 +233,14 @@ Status quantize_per_token(Call& call) {
   invert(scales, scale_type);
   PTE_TRY(const DType product, promoted(call, input.dtype(), scale_type));
   PTE_TRY(const DType sum, promoted(call, product, zero_type));
-  map_elements<double>(
-      call,
-      std::array{Operand::of(input, input.sizes(), DType::kFloat64), operand(scales),
-                 operand(zeros)},
-      call.out(), DType::kFloat64, [=](double x, double factor, double zero) {
-        const double units = round_to(product, x * round_to(product, factor));
-        return clamped<double>(std::nearbyint(round_to(sum, units + round_to(sum, zero))), range);
-      });
+  map_elements<double>(call,
+                       std::array{Operand::of(input, input.sizes(), DType::kFloat64),
+                                  operand(scales), operand(zeros)},
+                       call.out(), DType::kFloat64, [=](double x, double factor, double zero) {
+                         const double units = round_to(product, x * round_to(product, factor));
+                         return clamped<double>(
+                             std::nearbyint(round_to(sum, units + round_to(sum, zero))), range);
+                       });
   return {};
 }
 

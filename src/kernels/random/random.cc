@@ -23,10 +23,9 @@ class Stream {
   // Two independent numbers of 64 bits for element i.
   std::array<uint64_t, 2> bits(int64_t i) const {
     const auto index = static_cast<uint64_t>(i);
-    const auto words =
-        philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32U),
-                static_cast<uint32_t>(call_), static_cast<uint32_t>(call_ >> 32U)},
-               key_);
+    const auto words = philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32U),
+                               static_cast<uint32_t>(call_), static_cast<uint32_t>(call_ >> 32U)},
+                              key_);
     return {words[0] | uint64_t{words[1]} << 32U, words[2] | uint64_t{words[3]} << 32U};
   }
 
@@ -95,9 +94,8 @@ Status draw_floats(Call& call, const Sizes& sizes) {
   PTE_CHECK(resize_out(call, out, sizes));
   const Stream stream(call.next_stream());
   const int digits = digits_of(out.dtype());
-  return draw_each<double>(call, out, [&](int64_t i) {
-    return kNormal ? stream.normal(i) : stream.uniform(i, digits);
-  });
+  return draw_each<double>(
+      call, out, [&](int64_t i) { return kNormal ? stream.normal(i) : stream.uniform(i, digits); });
 }
 
 Status rand(Call& call) { return draw_floats<false>(call, call.ints(0)); }

@@ -38,7 +38,8 @@ Moments moments(const std::vector<T>& values) {
   Moments m;
   for (const T x : values) m.mean += static_cast<double>(x);
   m.mean /= static_cast<double>(values.size());
-  for (const T x : values) m.variance += (static_cast<double>(x) - m.mean) * (static_cast<double>(x) - m.mean);
+  for (const T x : values)
+    m.variance += (static_cast<double>(x) - m.mean) * (static_cast<double>(x) - m.mean);
   m.variance /= static_cast<double>(values.size());
   return m;
 }
@@ -74,9 +75,9 @@ TEST(Random, NormalNumbersHaveTheirMoments) {
   EXPECT_NEAR(m.mean, 0, 0.02);
   EXPECT_NEAR(m.variance, 1, 0.03);
   const auto within = [&](float bound) {
-    return static_cast<double>(std::count_if(values.begin(), values.end(), [&](float x) {
-             return std::abs(x) < bound;
-           })) / static_cast<double>(kCount);
+    return static_cast<double>(std::count_if(values.begin(), values.end(),
+                                             [&](float x) { return std::abs(x) < bound; })) /
+           static_cast<double>(kCount);
   };
   EXPECT_NEAR(within(1), 0.6827, 0.01);
   EXPECT_NEAR(within(2), 0.9545, 0.005);
@@ -98,7 +99,8 @@ TEST(Random, IntegersCoverTheirRange) {
 }
 
 TEST(Random, PermutationsHoldEveryNumberOnce) {
-  auto order = elements<int64_t>(draw("aten::randperm", {int64_t{1000}}, {make(DType::kInt64, {1000})}));
+  auto order =
+      elements<int64_t>(draw("aten::randperm", {int64_t{1000}}, {make(DType::kInt64, {1000})}));
   std::vector<int64_t> sorted(1000);
   std::iota(sorted.begin(), sorted.end(), 0);
   EXPECT_NE(order, sorted);

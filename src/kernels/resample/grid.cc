@@ -142,41 +142,41 @@ Status grid_sampler(Call& call) {
     C* const target = out.data();
     const int64_t channels = input.size(1);
     const int64_t plane = in[0] * in[1] * in[2];
-    call.parallel_for(input.size(0) * pixels, 1 + (1 << 10) / channels,
-                      [&](int64_t begin, int64_t end) {
-      for (int64_t item = begin; item < end; ++item) {
-        const int64_t n = item / pixels;
-        // The grid names x first.
-        Taps<C> z;
-        z.add(0, 1, 1);
-        const C* at = place + item * static_cast<int64_t>(kSpatial);
-        const Taps<C> x = taps_of(at[0], in[2], sampling, kSpatial == 3);
-        const Taps<C> y = taps_of(at[1], in[1], sampling, kSpatial == 3);
-        if constexpr (kSpatial == 3) z = taps_of(at[2], in[0], sampling, true);
-        for (int64_t c = 0; c < channels; ++c) {
-          const C* from = source + (n * channels + c) * plane;
-          C sum = 0;
-          for (size_t iz = 0; iz < static_cast<size_t>(z.count); ++iz) {
-            for (size_t iy = 0; iy < static_cast<size_t>(y.count); ++iy) {
-              // Outside an image lie zeros, which a NaN weight makes NaN; outside a volume lies
-              // nothing.
-              const bool outside = y.index[iy] < 0 || z.index[iz] < 0;
-              if (outside && kSpatial == 3) continue;
-              C row = 0;
-              for (size_t ix = 0; ix < static_cast<size_t>(x.count); ++ix) {
-                const bool inside = !outside && x.index[ix] >= 0;
-                if (!inside && kSpatial == 3) continue;
-                const int64_t i = (z.index[iz] * in[1] + y.index[iy]) * in[2] + x.index[ix];
-                const C value = inside ? from[i] : C{0};
-                row += sampling.filter == Filter::kNearest ? value : value * x.weight[ix];
+    call.parallel_for(
+        input.size(0) * pixels, 1 + (1 << 10) / channels, [&](int64_t begin, int64_t end) {
+          for (int64_t item = begin; item < end; ++item) {
+            const int64_t n = item / pixels;
+            // The grid names x first.
+            Taps<C> z;
+            z.add(0, 1, 1);
+            const C* at = place + item * static_cast<int64_t>(kSpatial);
+            const Taps<C> x = taps_of(at[0], in[2], sampling, kSpatial == 3);
+            const Taps<C> y = taps_of(at[1], in[1], sampling, kSpatial == 3);
+            if constexpr (kSpatial == 3) z = taps_of(at[2], in[0], sampling, true);
+            for (int64_t c = 0; c < channels; ++c) {
+              const C* from = source + (n * channels + c) * plane;
+              C sum = 0;
+              for (size_t iz = 0; iz < static_cast<size_t>(z.count); ++iz) {
+                for (size_t iy = 0; iy < static_cast<size_t>(y.count); ++iy) {
+                  // Outside an image lie zeros, which a NaN weight makes NaN; outside a volume lies
+                  // nothing.
+                  const bool outside = y.index[iy] < 0 || z.index[iz] < 0;
+                  if (outside && kSpatial == 3) continue;
+                  C row = 0;
+                  for (size_t ix = 0; ix < static_cast<size_t>(x.count); ++ix) {
+                    const bool inside = !outside && x.index[ix] >= 0;
+                    if (!inside && kSpatial == 3) continue;
+                    const int64_t i = (z.index[iz] * in[1] + y.index[iy]) * in[2] + x.index[ix];
+                    const C value = inside ? from[i] : C{0};
+                    row += sampling.filter == Filter::kNearest ? value : value * x.weight[ix];
+                  }
+                  sum += row * y.weight[iy] * z.weight[iz];
+                }
               }
-              sum += row * y.weight[iy] * z.weight[iz];
+              target[(n * channels + c) * pixels + item % pixels] = sum;
             }
           }
-          target[(n * channels + c) * pixels + item % pixels] = sum;
-        }
-      }
-    });
+        });
     return out.commit(call);
   });
 }
