@@ -140,6 +140,8 @@ class Expression(nn.Module):
 
 def plain(value):
     """torch.return_types.sort and its like cannot be exported: tuples instead."""
+    if type(value) is tuple:
+        return tuple(plain(part) for part in value)
     return tuple(value) if type(value).__module__ == "torch.return_types" else value
 
 

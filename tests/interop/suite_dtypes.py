@@ -48,7 +48,13 @@ OPERATORS = {
 rows = []
 for name, (what, count, types) in OPERATORS.items():
     for dtype, made in types.items():
-        rows.append(f"{name}_{dtype} :: {what} :: ({', '.join([made] * count)},) :: xnn={dtype == 'float16'}")
+        wrong = ""
+        if name == "division" and dtype in WHOLE and dtype != "uint8":
+            wrong = ', wrong={"all": "remainder of negative integers keeps the sign of the dividend"}'
+        rows.append(
+            f"{name}_{dtype} :: {what} :: ({', '.join([made] * count)},) :: "
+            f"xnn={dtype == 'float16'}{wrong}"
+        )
 suite("dtypes", globals(), "\n".join(rows))
 
 LAYERS = {
