@@ -14,6 +14,8 @@ PTE := build/release/src/cli/pte
 DEMO := build/demo
 ORACLE := .venv
 SECONDS ?= 60
+# The interop suite runs one module in so many; 1 runs all, which takes some minutes more.
+SUITE_SHARE ?= 2
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
 help:
@@ -60,7 +62,7 @@ interop: demo-data
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate.py build/interop/models --demo $(DEMO) \
 		--jobs $(JOBS)
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate_suite.py build/interop/suite \
-		--jobs $(JOBS)
+		--jobs $(JOBS) --share $(SUITE_SHARE)
 	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
 
 bench: demo-data

@@ -138,6 +138,13 @@ Result<const fb::BundledProgram*> root_of(const MappedFile& file) {
   return fb::GetBundledProgram(bytes.data());
 }
 
+// Flatbuffers are read where they lie, which takes aligned numbers.
+MappedFile aligned(const MappedFile& file) {
+  const Bytes bytes = file.bytes();
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(std::max_align_t) == 0) return file;
+  return MappedFile::from_bytes({bytes.begin(), bytes.end()}, file.path());
+}
+
 Result<MappedFile> inner(const MappedFile& file, const fb::BundledProgram& root) {
   if (root.program() == nullptr || root.program()->size() == 0) {
     return invalid_data("the bundle has no program inside");
@@ -183,11 +190,12 @@ Result<Bundle> parse(const MappedFile& file) {
 
 bool is_bundle(Bytes file) { return file.size() >= 8 && as_text(file.subspan(4, 4)) == "BP08"; }
 
-Result<Bundle> read_bundle(const MappedFile& file) { return parse(file).at(file.path()); }
+Result<Bundle> read_bundle(const MappedFile& file) { return parse(aligned(file)).at(file.path()); }
 
 Result<MappedFile> extract_program(const MappedFile& file) {
-  PTE_TRY(const fb::BundledProgram* root, root_of(file));
-  return inner(file, *root);
+  const MappedFile readable = aligned(file);
+  PTE_TRY(const fb::BundledProgram* root, root_of(readable));
+  return inner(readable, *root);
 }
 
 }  // namespace pte::program

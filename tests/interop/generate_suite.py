@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exports every module of the suites with the official exporter and runs the result officially.
 
-    .venv/bin/python tests/interop/generate_suite.py OUTPUT [--jobs N] [--only REGEX] [--list]
+    .venv/bin/python tests/interop/generate_suite.py OUTPUT [--jobs N] [--only REGEX] [--share N] [--list]
 
 For every case of suite_*.py a folder OUTPUT/<case>/ with
 
@@ -31,6 +31,7 @@ import sys
 import time
 import traceback
 import warnings
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 warnings.filterwarnings("ignore")
@@ -420,12 +421,17 @@ def main():
     parser.add_argument("output", type=pathlib.Path)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--share", type=int, default=1, help="one module in so many, whole models all")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
 
     start = time.time()
-    cases = load_suites()
+    cases = {
+        name: case
+        for name, case in load_suites().items()
+        if case.group == "models" or zlib.crc32(name.encode()) % options.share == 0
+    }
     if options.list:
         print("\n".join(cases))
         return 0
