@@ -3,10 +3,8 @@
 #include <charconv>
 #include <filesystem>
 
-#include "base/zip.h"
 #include "cli/output.h"
 #include "importers/checkpoint/checkpoint.h"
-#include "importers/torch_export/torch_export.h"
 #include "lowering/lower.h"
 #include "program/reader.h"
 #include "vision/labels.h"
@@ -16,14 +14,6 @@ namespace pte::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A .pt2 is a zip that says so in one of two places.
-bool is_pt2(const MappedFile& file) {
-  if (!ZipArchive::looks_like_zip(file.bytes())) return false;
-  const auto zip = ZipArchive::open(file);
-  return zip && (zip->find("serialized_exported_program.json") != nullptr ||
-                 zip->find_below_top("archive_format") != nullptr);
-}
 
 bool is_program(Bytes bytes) {
   if (bytes.size() < 8) return false;
@@ -85,26 +75,26 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
   return model;
 }
 
-Result<LoadedModel> load_pt2_model(const MappedFile& file, const LoadOptions& options) {
+Result<LoadedModel> load_graph(const MappedFile& file, const LoadOptions& options) {
   if (!options.architecture.empty()) {
-    return invalid_argument("{}: --model is for checkpoints; a .pt2 archive carries its own graph",
+    return invalid_argument("{}: --model is for checkpoints; this file carries its own graph",
                             file.path());
   }
-  if (!options.shapes.empty()) {
-    return invalid_argument(
-        "{}: --input-shapes is for checkpoints; the sizes of a .pt2 archive were fixed at export",
-        file.path());
-  }
+  importers::ImportOptions import = options.import;
+  import.input_shapes = options.shapes;
+  PTE_TRY(importers::Imported imported, importers::import_graph(file, import));
   LoadedModel model;
-  PTE_TRY(model.module, importers::import_pt2(file));
+  model.module = std::move(imported.module);
+  model.examples = std::move(imported.examples);
   model.name = stem_of(file.path());
   int64_t parameters = 0;
   for (const auto& [name, constant] : model.module.constants) {
     if (constant.kind == ir::Constant::Kind::kParameter) parameters += constant.data.numel();
   }
-  model.format =
-      fmt::format("torch.export archive, {}, {} parameters",
-                  plural(model.module.forward().node_count(), "node"), human_count(parameters));
+  size_t nodes = 0;
+  for (const auto& [name, method] : model.module.methods) nodes += method.graph->node_count();
+  model.format = fmt::format("{}, {}, {} parameters", imported.format, plural(nodes, "node"),
+                             human_count(parameters));
   return model;
 }
 
@@ -116,7 +106,8 @@ Result<LoadedModel> load_model(const std::string& path, const LoadOptions& optio
     return invalid_argument("{}: this is a .pte program already", path)
         .with_hint("`pte inspect` shows what is in it, `pte run` runs it");
   }
-  return is_pt2(file) ? load_pt2_model(file, options) : load_checkpoint_model(file, options);
+  return importers::carries_graph(importers::sniff(file)) ? load_graph(file, options)
+                                                          : load_checkpoint_model(file, options);
 }
 
 Result<program::Program> load_program(const std::string& path, const LoadOptions& options) {

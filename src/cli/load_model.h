@@ -1,11 +1,13 @@
 // Models as people have them, by content rather than by name.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "importers/import.h"
 #include "ir/graph.h"
 #include "program/program.h"
 #include "vision/metadata.h"
@@ -15,6 +17,7 @@ namespace pte::cli {
 struct LoadOptions {
   std::string architecture;                  // --model; empty: recognised from the keys
   std::vector<std::vector<int64_t>> shapes;  // --input-shapes; empty: the model's own
+  importers::ImportOptions import;           // for files that carry a graph; its shapes are unused
 };
 
 struct LoadedModel {
@@ -23,9 +26,11 @@ struct LoadedModel {
   std::string format;       // "legacy torch.save, 296 tensors, 4.65 M parameters"
   bool recognised = false;  // an architecture of the zoo, found from the keys
   std::optional<vision::Metadata> metadata;
+  // Inputs that the file brought along, by method.
+  std::map<std::string, std::vector<EValue>, std::less<>> examples;
 };
 
-// A .pt2 archive or a checkpoint. Errors begin with the file's path.
+// A file that carries a graph (.pt2, TorchScript, ONNX) or a checkpoint. Errors begin with the file's path.
 Result<LoadedModel> load_model(const std::string& path, const LoadOptions& options);
 
 // A .pte as it is; anything that load_model() takes as a portable program made in memory.

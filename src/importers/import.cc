@@ -1,0 +1,57 @@
+#include "importers/import.h"
+
+#include "importers/torch_export/torch_export.h"
+
+namespace pte::importers {
+namespace {
+
+// Options that say what a .pt2 archive says itself.
+Status refuse_fixed(const ImportOptions& options) {
+  const auto refuse = [](std::string_view option, std::string_view fact) -> Status {
+    return invalid_argument("{} is not for .pt2 archives: torch.export fixed {}", option, fact);
+  };
+  if (!options.input_shapes.empty()) return refuse("--input-shapes", "the sizes");
+  if (!options.input_dtypes.empty()) return refuse("--input-dtypes", "the element types");
+  if (!options.dynamic.empty()) return refuse("--dynamic", "which sizes are dynamic");
+  return {};
+}
+
+Result<Imported> from_pt2(const MappedFile& file, const ImportOptions& options) {
+  PTE_CHECK(refuse_fixed(options).at(file.path()));
+  Imported out;
+  PTE_TRY(out.module, import_pt2(file, {.program = options.program}));
+  out.format = "torch.export archive";
+  return out;
+}
+
+}  // namespace
+
+bool carries_graph(FileKind kind) {
+  switch (kind) {
+    case FileKind::kTorchExport:
+    case FileKind::kTorchExportOld:
+    case FileKind::kTorchScript:
+    case FileKind::kTorchScriptLite:
+    case FileKind::kOnnx:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Result<Imported> import_graph(const MappedFile& file, const ImportOptions& options) {
+  const FileKind kind = sniff(file);
+  switch (kind) {
+    case FileKind::kTorchExport:
+    case FileKind::kTorchExportOld:
+      return from_pt2(file, options);
+    case FileKind::kTorchScript:
+    case FileKind::kTorchScriptLite:
+    case FileKind::kOnnx:
+      return unsupported("{}: {} cannot be read by this build", file.path(), describe(kind));
+    default:
+      return invalid_data("{}: not a model with a graph: it is {}", file.path(), describe(kind));
+  }
+}
+
+}  // namespace pte::importers
