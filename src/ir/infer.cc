@@ -18,7 +18,7 @@ Table gather() {
         convolution_inference(), pooling_inference(), matrix_inference(), normalization_inference(),
         quantized_inference(), quantized_nn_inference(), reduction_inference(), view_inference(),
         selection_inference(), factory_inference(), in_place_inference(), special_inference(),
-        symbolic_inference(), vision_inference(), control_flow_inference()}) {
+        symbolic_inference(), vision_inference(), control_flow_inference(), uncommon_inference()}) {
     for (const InferEntry& entry : family) table[static_cast<size_t>(entry.op)] = entry.infer;
   }
   return table;

@@ -32,6 +32,7 @@ std::span<const InferEntry> sorting_inference();
 std::span<const InferEntry> quantized_nn_inference();
 std::span<const InferEntry> symbolic_inference();
 std::span<const InferEntry> control_flow_inference();
+std::span<const InferEntry> uncommon_inference();
 
 // ---- reading arguments
 
