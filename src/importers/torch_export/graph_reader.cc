@@ -265,6 +265,7 @@ Status GraphReader::read_node(const JsonView& node) {
       return read_fill(node, name);
     case Target::Kind::kCall:
     case Target::Kind::kInPlace:
+    case Target::Kind::kRestride:
       return read_call(node, target, name);
     case Target::Kind::kUnknown:
       break;
@@ -276,8 +277,9 @@ Status GraphReader::read_node(const JsonView& node) {
 // number stands where it takes its second tensor. In-place forms call their first operand `self`
 // whatever the other form calls it.
 Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Target& target,
-                                                const OpInfo*& op) {
-  const bool in_place = target.kind == Target::Kind::kInPlace;
+                                                const Overload*& overload) {
+  const OpInfo* op = overload->info;
+  const bool in_place = target.kind != Target::Kind::kCall;
   PTE_TRY(const auto inputs, node.items_at("inputs"));
   struct Given {
     std::string_view name;
@@ -302,7 +304,13 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
     if (index != 1 || op->args[1].kind != ArgKind::kTensor) continue;
     const Value* value = given[i].arg.value();
     if (given[i].arg.number() || (value != nullptr && !value->is_tensor())) {
-      if (const OpInfo* variant = scalar_variant(*op)) op = variant;
+      if (const Overload* variant = scalar_overload(*overload)) {
+        overload = variant;
+        op = variant->info;
+      } else if (value == nullptr) {
+        PTE_TRY(Value * number, maker_.call(Op::aten_scalar_tensor, {given[i].arg}, "number"));
+        given[i].arg = number;
+      }
     }
   }
   std::vector<Arg> args(op->args.size());
@@ -389,108 +397,131 @@ Status GraphReader::check_type(const Value* value, std::string_view name) const 
                     to_string(value->type()));
 }
 
-Status GraphReader::bind_results(const JsonView& node, ir::Node* made,
+// Whether the file says that the first operand lies in row-major order without gaps.
+bool GraphReader::is_contiguous(const JsonView& node) const {
+  const auto inputs = node.items_at("inputs");
+  if (!inputs || inputs->empty()) return false;
+  const auto first = (*inputs)[0].find("arg");
+  const auto operand = first ? first->find("as_tensor") : std::nullopt;
+  if (!operand) return false;
+  const auto name = operand->text_at("name");
+  if (!name) return false;
+  const auto meta = tensor_meta(*name);
+  return meta && meta->is_contiguous();
+}
+
+Status GraphReader::bind_results(const JsonView& node, const Overload& overload,
+                                 const std::vector<Arg>& results,
                                  const std::vector<std::string_view>& names,
                                  std::optional<size_t> base) {
-  if (names.size() != made->results().size()) {
+  if (names.size() != results.size()) {
     return node.invalid(fmt::format("{} results are named, {} has {}", names.size(),
-                                    made->op().full_name(), made->results().size()));
+                                    overload.info->full_name(), results.size()));
   }
-  Sharing sharing = Sharing::kNone;
-  if (base) {
-    const auto first = find_argument(node, made->op().args[0].name, 0);
-    const auto operand = first ? first->find("as_tensor") : std::nullopt;
-    const auto name =
-        operand ? operand->text_at("name") : Result<std::string_view>(std::string_view());
-    const auto meta =
-        name && !name->empty() ? tensor_meta(*name) : Result<TensorMeta>(TensorMeta());
-    sharing = sharing_of(made->op(), made->args(), meta && meta->is_contiguous());
-  }
+  const bool contiguous = base && is_contiguous(node);
   for (size_t i = 0; i < names.size(); ++i) {
-    Value* value = made->result(i);
-    if (!value->is_tensor()) {
-      if (!names[i].empty()) bind(std::string(names[i]), Arg(value));
+    if (names[i].empty()) continue;
+    Value* value = results[i].value();
+    if (value == nullptr || !value->is_tensor()) {
+      bind(std::string(names[i]), results[i]);
       continue;
     }
-    if (names[i].empty()) continue;
     PTE_CHECK(check_type(value, names[i]));
     size_t handle = 0;
-    if (sharing == Sharing::kView) {
-      handle = aliases_.add_view(*base, value, made->op(), made->args(), i);
+    if (base && overload.rule == nullptr) {
+      PTE_TRY(handle, aliases_.add_result(*base, value, contiguous));
+    } else if (base && overload.view) {
+      PTE_TRY(handle, aliases_.add_result(*base, value, contiguous));
     } else {
       handle = aliases_.add_root(value);
-      if (sharing == Sharing::kMaybe) aliases_.entangle(*base, handle);
     }
     bind(std::string(names[i]), handle);
   }
   return {};
 }
 
-// What a functional operator gives, in the type of the tensor that it is written into.
-Result<Value*> GraphReader::written_value(const OpInfo& op, std::vector<Arg> args,
-                                          const ir::TensorType& self, std::string name) {
-  if (op.op == Op::aten_copy) {
-    // copy_ of a tensor of the same type is that tensor.
-    Value* source = args[1].value();
-    if (source != nullptr && source->is_tensor() && source->tensor().dtype == self.dtype &&
-        source->tensor().sizes == self.sizes) {
-      return source;
+Result<std::vector<Arg>> GraphReader::make_call(const Overload& overload, std::vector<Arg> args,
+                                                const std::vector<std::string_view>& names) {
+  PTE_TRY(Results made, call(maker_, overload, std::move(args)));
+  std::vector<Arg> results;
+  for (Arg& result : made) {
+    if (const ArgList* list = result.list()) {
+      results.insert(results.end(), list->begin(), list->end());
+    } else {
+      results.push_back(std::move(result));
     }
   }
-  PTE_TRY(ir::Node * made, maker_.add(op, std::move(args), {name}));
-  if (made->results().empty() || !made->result()->is_tensor())
-    return invalid_data("{} returns no tensor", op.full_name());
-  Value* value = made->result();
-  if (value->tensor().dtype != self.dtype) {
-    PTE_TRY(value, maker_.call(Op::aten__to_copy, {value, self.dtype}, name));
+  // The file's names, for those that a node of this call makes.
+  for (size_t i = 0; i < std::min(names.size(), results.size()); ++i) {
+    Value* value = results[i].value();
+    if (value != nullptr && !names[i].empty() && value->producer() != nullptr &&
+        value->producer()->next() == nullptr) {
+      maker_.graph().rename(value, std::string(names[i]));
+    }
   }
-  if (!(value->tensor().sizes == self.sizes)) {
-    return invalid_data("{} would write {} into {}", op.full_name(), to_string(value->type()),
-                        to_string(ir::Type(self)));
-  }
-  return value;
+  return results;
 }
 
 Status GraphReader::read_call(const JsonView& node, const Target& target, std::string_view) {
-  const OpInfo* op = target.op;
-  PTE_TRY(std::vector<Arg> args, read_args(node, target, op));
+  const Overload* overload = target.overload;
+  PTE_TRY(std::vector<Arg> args, read_args(node, target, overload));
+  const OpInfo& op = *overload->info;
   PTE_TRY(const auto outputs, output_names(node));
   std::vector<std::string_view> names;
-  std::vector<std::string> value_names;
-  for (const auto& [name, view] : outputs) {
-    names.push_back(name);
-    value_names.emplace_back(name.empty() ? "unused" : name);
-  }
+  for (const auto& [name, view] : outputs) names.push_back(name);
   // The handle of the first operand, when it is a tensor.
   std::optional<size_t> base;
-  if (!op->args.empty()) {
-    const bool in_place = target.kind == Target::Kind::kInPlace;
-    const auto first = find_argument(node, in_place ? "self" : op->args[0].name, 0);
+  if (!op.args.empty()) {
+    const bool in_place = target.kind != Target::Kind::kCall;
+    const auto first = find_argument(node, in_place ? "self" : op.args[0].name, 0);
     if (const auto operand = first ? first->find("as_tensor") : std::nullopt) {
       PTE_TRY(const std::string_view name, operand->text_at("name"));
       PTE_TRY(base, handle(name, *operand));
+      if (target.kind == Target::Kind::kRestride) {
+        PTE_TRY(const auto results, make_call(*overload, std::move(args), names));
+        if (results.size() != 1 || results[0].value() == nullptr)
+          return invalid_data("{} returns no tensor", op.full_name());
+        PTE_TRY(const size_t view, aliases_.add_result(*base, results[0].value(), true));
+        bind(std::string(name), view);
+        if (!names.empty() && !names[0].empty()) bind(std::string(names[0]), view);
+        return {};
+      }
     }
   }
-  if (target.kind == Target::Kind::kInPlace) {
+  if (target.kind != Target::Kind::kCall) {
     if (!base) return node.invalid("the operand that is written is no tensor");
-    const ir::TensorType self = aliases_.type(*base);
-    PTE_TRY(Value * value, written_value(*op, std::move(args), self,
-                                         value_names.empty() ? op->name : value_names[0]));
+    Value* value = nullptr;
+    if (op.op == Op::aten_copy) {
+      value = args[1].value();  // aten::copy_ of a fitting tensor is that tensor
+    } else {
+      PTE_TRY(const auto results, make_call(*overload, std::move(args), names));
+      value = results.empty() ? nullptr : results[0].value();
+    }
+    if (value == nullptr || !value->is_tensor())
+      return invalid_data("{} returns no tensor", op.full_name());
+    PTE_TRY(value, aliases_.fitted(*base, value));
     PTE_CHECK(aliases_.write(*base, value));
     if (!names.empty() && !names[0].empty()) bind(std::string(names[0]), *base);
     return {};
   }
+  if (op.op == Op::kCount) {
+    PTE_TRY(const auto results, make_call(*overload, std::move(args), names));
+    return bind_results(node, *overload, results, names, base);
+  }
   // The symbol of a number that is known at run time only.
   std::optional<ir::SymInt> unknown;
-  if (names.size() == 1 && op->has(kTagSymbolic)) {
+  if (names.size() == 1 && op.has(kTagSymbolic)) {
     const JsonView sizes = field_or_empty(scopes_.back().graph, "sym_int_values");
     if (const auto entry = sizes.find(names[0])) {
       PTE_TRY(unknown, read_size(*entry));
     }
   }
+  std::vector<std::string> value_names;
+  for (const std::string_view name : names) value_names.emplace_back(name.empty() ? "unused" : name);
   PTE_TRY(ir::Node * made,
-          maker_.add(*op, std::move(args), std::move(value_names), unknown ? &*unknown : nullptr));
-  return bind_results(node, made, names, base);
+          maker_.add(op, std::move(args), std::move(value_names), unknown ? &*unknown : nullptr));
+  std::vector<Arg> results(made->results().begin(), made->results().end());
+  return bind_results(node, *overload, results, names, base);
 }
 
 Status GraphReader::read_fill(const JsonView& node, std::string_view target) {

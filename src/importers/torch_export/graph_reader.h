@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "importers/torch_export/aliases.h"
+#include "importers/aten/aliases.h"
 #include "importers/torch_export/json.h"
 #include "importers/torch_export/meta.h"
 #include "importers/torch_export/targets.h"
@@ -58,14 +58,17 @@ class GraphReader {
   Status read_fill(const JsonView& node, std::string_view name);
   Status read_inlined(const JsonView& node);
   Result<std::vector<ir::Arg>> read_args(const JsonView& node, const Target& target,
-                                         const OpInfo*& op);
-  Result<ir::Value*> written_value(const OpInfo& op, std::vector<ir::Arg> args,
-                                   const ir::TensorType& self, std::string name);
+                                         const Overload*& overload);
+  // The results of a call, lists of tensors taken apart.
+  Result<std::vector<ir::Arg>> make_call(const Overload& overload, std::vector<ir::Arg> args,
+                                         const std::vector<std::string_view>& names);
   // The names of a node's results in order; "" for those without a use.
   Result<std::vector<std::pair<std::string_view, JsonView>>> output_names(
       const JsonView& node) const;
-  Status bind_results(const JsonView& node, ir::Node* made,
+  Status bind_results(const JsonView& node, const Overload& overload,
+                      const std::vector<ir::Arg>& results,
                       const std::vector<std::string_view>& names, std::optional<size_t> base);
+  bool is_contiguous(const JsonView& node) const;
   Status check_type(const ir::Value* value, std::string_view name) const;
 
   NodeMaker maker_;

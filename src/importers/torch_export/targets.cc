@@ -15,14 +15,10 @@ bool starts_with_any(std::string_view text, std::initializer_list<std::string_vi
                      [&](auto prefix) { return text.starts_with(prefix); });
 }
 
-// "aten.add_.Tensor" without the underscore; empty when the name is not that of an in-place form.
-std::string functional_name(std::string_view target) {
-  const size_t overload = target.rfind('.');
-  if (overload == std::string_view::npos || overload < 2 || target[overload - 1] != '_' ||
-      target[overload - 2] == '_' || target[overload - 2] == '.') {
-    return {};
-  }
-  return std::string(target.substr(0, overload - 1)) + std::string(target.substr(overload));
+// Those that write no elements but make their operand another view of itself.
+bool restrides(std::string_view target) {
+  return starts_with_any(target, {"aten.transpose_.", "aten.t_.", "aten.unsqueeze_.",
+                                  "aten.squeeze_.", "aten.swapaxes_.", "aten.swapdims_."});
 }
 
 std::string short_target(std::string_view target) {
@@ -49,11 +45,13 @@ std::string reason_for(std::string_view target) {
 }  // namespace
 
 Target resolve_target(std::string_view target) {
+  const auto call = [](const Overload* overload) {
+    return overload == nullptr ? Target{} : Target{Target::Kind::kCall, overload};
+  };
   if (starts_with_any(target, {"_operator.", "torch.sym_", "math."})) {
     const size_t dot = target.find('.');
-    const OpInfo* op =
-        find_op(fmt::format("{}::{}", target.substr(0, dot), target.substr(dot + 1)));
-    return op == nullptr ? Target{} : Target{Target::Kind::kCall, op};
+    return call(
+        find_overload(fmt::format("{}::{}", target.substr(0, dot), target.substr(dot + 1))));
   }
   if (!target.starts_with(kTorchOps)) return {};
   target.remove_prefix(kTorchOps.size());
@@ -61,46 +59,41 @@ Target resolve_target(std::string_view target) {
     const std::string_view name = target.substr(kHigherOrder.size());
     if (starts_with_any(name, {"wrap_with_set_grad_enabled", "wrap_with_autocast"}))
       return {Target::Kind::kInlined, nullptr};
-    const OpInfo* op = find_op(fmt::format("higher_order::{}", name));
-    return op == nullptr ? Target{} : Target{Target::Kind::kCall, op};
+    return call(find_overload(fmt::format("higher_order::{}", name)));
   }
   if (starts_with_any(target, {"aten._assert_", "aten._functional_assert",
                                "aten.sym_constrain_range", "aten._functional_sym_constrain"})) {
     return {Target::Kind::kIgnored, nullptr};
   }
   if (target == "aten.fill_.Scalar" || target == "aten.zero_.default")
-    return {Target::Kind::kFill, &info(Op::aten_full)};
-  if (const std::string functional = functional_name(target); !functional.empty()) {
-    if (const OpInfo* op = find_op_by_target(functional)) return {Target::Kind::kInPlace, op};
-    return {};
+    return {Target::Kind::kFill, find_overload("aten::full")};
+  const size_t dot = target.find('.');
+  std::string name(target);
+  if (dot != std::string::npos) name.replace(dot, 1, "::");
+  if (name.ends_with(".default")) name.resize(name.size() - std::string_view(".default").size());
+  if (const Overload* overload = find_in_place(name)) {
+    const auto kind = restrides(target) ? Target::Kind::kRestride : Target::Kind::kInPlace;
+    return {kind, overload};
   }
   // Short forms of operators that the table has in full.
   struct ShortForm {
     std::string_view target;
-    Op op;
+    std::string_view full;
     std::string_view missing;
     double value;
   };
   constexpr ShortForm kShortForms[] = {
-      {"aten.arange.default", Op::aten_arange_start_step, "start", 0},
-      {"aten.arange.start", Op::aten_arange_start_step, "", 0},
-      {"aten.sum.default", Op::aten_sum_dim_IntList, "", 0},
-      {"aten.zeros.default", Op::aten_full, "fill_value", 0},
-      {"aten.ones.default", Op::aten_full, "fill_value", 1},
+      {"aten.arange.default", "aten::arange.start_step", "start", 0},
+      {"aten.arange.start", "aten::arange.start_step", "", 0},
+      {"aten.sum.default", "aten::sum.dim_IntList", "", 0},
+      {"aten.zeros.default", "aten::full", "fill_value", 0},
+      {"aten.ones.default", "aten::full", "fill_value", 1},
   };
   for (const ShortForm& form : kShortForms) {
     if (target == form.target)
-      return {Target::Kind::kCall, &info(form.op), form.missing, form.value};
+      return {Target::Kind::kCall, find_overload(form.full), form.missing, form.value};
   }
-  const OpInfo* op = find_op_by_target(target);
-  if (op == nullptr || op->has(kTagInPlace)) return {};
-  return {Target::Kind::kCall, op};
-}
-
-const OpInfo* scalar_variant(const OpInfo& op) {
-  const std::string_view overload = op.overload;
-  if (overload != "Tensor") return nullptr;
-  return find_op(op.name + ".Scalar");
+  return call(find_overload(name));
 }
 
 void UnsupportedReport::add(std::string_view target, std::string location, std::string reason) {
@@ -165,7 +158,7 @@ Status UnsupportedReport::scan(const JsonView& graph, int depth) {
       continue;
     }
     if (target.kind == Target::Kind::kIgnored) continue;
-    if (target.op != nullptr && trains(node, *target.op)) {
+    if (target.overload != nullptr && trains(node, *target.op())) {
       add(name, node_location(node), "training mode: call model.eval() before the export");
     }
     // wrap_with_autocast(device, dtype, enabled, cache_enabled, graph, …)
@@ -173,7 +166,7 @@ Status UnsupportedReport::scan(const JsonView& graph, int depth) {
         is_true(find_argument(node, "", 2))) {
       add(name, node_location(node), reason_for(name));
     }
-    if (target.kind != Target::Kind::kInlined && !target.op->has(kTagHigherOrder)) continue;
+    if (target.kind != Target::Kind::kInlined && !target.op()->has(kTagHigherOrder)) continue;
     PTE_TRY(const auto inputs, node.items_at("inputs"));
     for (const JsonView& input : inputs) {
       const auto argument = input.find("arg");

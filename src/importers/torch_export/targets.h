@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "importers/aten/composites.h"
 #include "importers/torch_export/json.h"
 #include "schema/ops.h"
 
@@ -13,24 +14,22 @@ namespace pte::importers {
 
 struct Target {
   enum class Kind {
-    kCall,     // `op` as it stands
-    kInPlace,  // writes its first operand with what `op` returns
+    kCall,     // the overload as it stands
+    kInPlace,  // writes its first operand with what the overload returns
     kFill,     // fill_ and zero_: writes a number into its first operand
+    kRestride,  // transpose_ and the like: its operand becomes a view of itself
     kIgnored,  // a check without a result
     kInlined,  // a wrapper whose graph is read in place
     kUnknown,
   };
   Kind kind = Kind::kUnknown;
-  const OpInfo* op = nullptr;
+  const Overload* overload = nullptr;
+  const OpInfo* op() const { return overload == nullptr ? nullptr : overload->info; }
   // An argument that `op` has and the target lacks, and its value: the start of arange(end).
   std::string_view missing = {};
   double missing_value = 0;
 };
 Target resolve_target(std::string_view target);
-
-// The variant of `op` that takes a number where `op` takes its second tensor: add.Scalar for
-// add.Tensor. Null when there is none.
-const OpInfo* scalar_variant(const OpInfo& op);
 
 // Everything in a program that cannot be imported, so that a user learns it at once.
 class UnsupportedReport {

@@ -9,31 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "importers/aten/node_maker.h"
 #include "ir/graph.h"
 
 namespace pte::importers {
-
-// Adds nodes with types from inference, at the end of a graph.
-class NodeMaker {
- public:
-  NodeMaker(ir::Module& module, ir::Graph& graph) : module_(module), graph_(graph) {}
-  ir::Graph& graph() { return graph_; }
-  ir::Module& module() { return module_; }
-  void set_location(std::string location) { location_ = std::move(location); }
-
-  // `args` are completed; `names` may be shorter than the results. A result that inference knows
-  // nothing of gets `unknown`, or a new symbol.
-  Result<ir::Node*> add(const OpInfo& op, std::vector<ir::Arg> args, std::vector<std::string> names,
-                        const ir::SymInt* unknown = nullptr);
-  Result<ir::Value*> call(Op op, std::vector<ir::Arg> args, std::string name);
-  // The sizes of a value as arguments: numbers, and sym_size calls for the rest.
-  Result<ir::Arg> sizes_of(ir::Value* value);
-
- private:
-  ir::Module& module_;
-  ir::Graph& graph_;
-  std::string location_;
-};
 
 class Aliases {
  public:
@@ -46,15 +25,18 @@ class Aliases {
   size_t add_root(ir::Value* value, Origin origin = Origin::kLocal, std::string key = {});
   // A constant of the module whose value is made at the first read.
   size_t add_constant(std::string key, ir::TensorType type);
-  // A view: what `op(args)` gives, args[0] being the handle `parent`.
-  size_t add_view(size_t parent, ir::Value* value, const OpInfo& op, std::vector<ir::Arg> args,
-                  size_t result);
+  // The handle of a result of a call whose first operand is `base`: a view when `value` was made
+  // from the base's value by views alone, else a tensor of its own. `contiguous` says whether the
+  // base's elements lie in row-major order without gaps.
+  Result<size_t> add_result(size_t base, ir::Value* value, bool contiguous);
   // The two may share memory, or not, depending on strides: writes to either are refused.
   void entangle(size_t a, size_t b);
 
   Result<ir::Value*> read(size_t handle);
   // The type without making a value.
   const ir::TensorType& type(size_t handle) const { return handles_[handle].type; }
+  // `value` as what a write into the handle leaves there: cast to its dtype and expanded.
+  Result<ir::Value*> fitted(size_t handle, ir::Value* value);
   // Puts `value` (of the handle's type but for the layout) in the place of the handle's elements.
   Status write(size_t handle, ir::Value* value);
 
@@ -85,6 +67,7 @@ class Aliases {
     size_t result = 0;
   };
 
+  size_t add_view(size_t parent, const ir::Node& node, size_t result);
   Result<ir::Value*> scatter(const Handle& view, ir::Value* parent, ir::Value* value);
   Result<ir::Value*> scatter_range(ir::Value* parent, ir::Value* value, size_t dim,
                                    const ir::SymInt& start, const ir::SymInt& length);

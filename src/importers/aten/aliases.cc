@@ -1,10 +1,8 @@
-#include "importers/torch_export/aliases.h"
+#include "importers/aten/aliases.h"
 
 #include <algorithm>
 #include <limits>
 
-#include "ir/builder.h"
-#include "ir/infer.h"
 
 namespace pte::importers {
 
@@ -12,43 +10,6 @@ using ir::Arg;
 using ir::SymInt;
 using ir::TensorType;
 using ir::Value;
-
-// ---- making nodes
-
-Result<ir::Node*> NodeMaker::add(const OpInfo& op, std::vector<Arg> args,
-                                 std::vector<std::string> names, const SymInt* unknown) {
-  PTE_CHECK(ir::complete_args(op, args));
-  PTE_TRY(std::vector<ir::Type> types, ir::infer_types(op, args, &module_.symbols));
-  for (ir::Type& type : types) {
-    if (unknown != nullptr && ir::is_unknown(type)) type = ir::SymIntType{*unknown};
-  }
-  ir::name_unknowns(module_, types, "v");
-  const std::string base = op.name.substr(op.name.find("::") + 2);
-  names.resize(types.size(), names.empty() ? base : names[0]);
-  ir::Node* node = graph_.add_node(op, std::move(args), std::move(types), std::move(names));
-  node->set_location(location_);
-  return node;
-}
-
-Result<Value*> NodeMaker::call(Op op, std::vector<Arg> args, std::string name) {
-  PTE_TRY(ir::Node * node, add(info(op), std::move(args), {std::move(name)}));
-  return node->result();
-}
-
-Result<Arg> NodeMaker::sizes_of(Value* value) {
-  ir::ArgList sizes;
-  for (size_t i = 0; i < value->tensor().rank(); ++i) {
-    const SymInt& size = value->tensor().sizes[i];
-    if (const auto number = size.constant()) {
-      sizes.emplace_back(*number);
-    } else {
-      PTE_TRY(Value * dynamic,
-              call(Op::aten_sym_size_int, {value, static_cast<int64_t>(i)}, "sym_size"));
-      sizes.emplace_back(dynamic);
-    }
-  }
-  return Arg(std::move(sizes));
-}
 
 // ---- handles
 
@@ -71,19 +32,56 @@ size_t Aliases::add_constant(std::string key, TensorType type) {
   return handles_.size() - 1;
 }
 
-size_t Aliases::add_view(size_t parent, Value* value, const OpInfo& op, std::vector<Arg> args,
-                         size_t result) {
+size_t Aliases::add_view(size_t parent, const ir::Node& node, size_t result) {
   Handle handle;
-  handle.type = value->tensor();
-  handle.value = value;
+  handle.type = node.result(result)->tensor();
+  handle.value = node.result(result);
   handle.storage = handles_[parent].storage;
   handle.version = storages_[handle.storage].version;
   handle.parent = parent;
-  handle.op = &op;
-  handle.args = std::move(args);
+  handle.op = &node.op();
+  handle.args = node.args();
   handle.result = result;
   handles_.push_back(std::move(handle));
   return handles_.size() - 1;
+}
+
+Result<size_t> Aliases::add_result(size_t base, Value* value, bool contiguous) {
+  PTE_TRY(const Value* source, read(base));
+  // The views between the two, innermost last.
+  std::vector<const Value*> views;
+  Sharing sharing = Sharing::kView;
+  for (const Value* at = value; at != source; at = at->producer()->input(0)) {
+    const ir::Node* node = at->producer();
+    const Sharing own = node == nullptr || node->args().empty() || node->input(0) == nullptr
+                            ? Sharing::kNone
+                            : sharing_of(node->op(), node->args(), contiguous);
+    if (own == Sharing::kNone) return add_root(value);
+    if (own == Sharing::kMaybe) sharing = own;
+    views.push_back(at);
+  }
+  if (sharing == Sharing::kMaybe) {
+    const size_t handle = add_root(value);
+    entangle(base, handle);
+    return handle;
+  }
+  size_t handle = base;
+  for (size_t i = views.size(); i-- > 0;)
+    handle = add_view(handle, *views[i]->producer(), views[i]->index());
+  return handle;
+}
+
+Result<Value*> Aliases::fitted(size_t index, Value* value) {
+  const TensorType& self = handles_[index].type;
+  if (value->tensor().dtype != self.dtype) {
+    PTE_TRY(value, maker_.call(Op::aten__to_copy, {value, self.dtype}, value->name()));
+  }
+  if (!(value->tensor().sizes == self.sizes)) {
+    PTE_TRY(Value * old, read(index));
+    PTE_TRY(Arg sizes, maker_.sizes_of(old));
+    PTE_TRY(value, maker_.call(Op::aten_expand, {value, std::move(sizes)}, value->name()));
+  }
+  return value;
 }
 
 void Aliases::entangle(size_t a, size_t b) {
@@ -209,7 +207,8 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
     case Op::aten_squeeze:
     case Op::aten_squeeze_dim:
     case Op::aten_squeeze_dims:
-    case Op::aten_unsqueeze: {
+    case Op::aten_unsqueeze:
+    case Op::aten_view_copy: {
       PTE_TRY(Arg sizes, maker_.sizes_of(parent));
       return maker_.call(Op::aten_view, {value, std::move(sizes)}, "view");
     }
@@ -244,7 +243,12 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
     case Op::aten_slice_Tensor: {
       const size_t dim = positive_dim(view.args[1], base.rank());
       const auto start = bound(view.args[2], base.sizes[dim], 0);
-      if (!start || view.args[4].integer() != 1) break;
+      if (!start) break;
+      if (view.args[4].integer() != 1) {
+        return maker_.call(Op::aten_slice_scatter,
+                           {parent, value, view.args[1], view.args[2], view.args[3], view.args[4]},
+                           "scatter");
+      }
       const SymInt& length = value->tensor().sizes[dim];
       if (*start == 0 && length == base.sizes[dim]) return value;
       return scatter_range(parent, value, dim, *start, length);
@@ -258,6 +262,11 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
       for (size_t i = 0; i < view.result; ++i) start = start + node->result(i)->tensor().sizes[dim];
       return scatter_range(parent, value, dim, start, value->tensor().sizes[dim]);
     }
+    case Op::aten_diagonal_copy:
+      return maker_.call(Op::aten_diagonal_scatter,
+                         {parent, value, view.args[1], view.args[2], view.args[3]}, "scatter");
+    case Op::aten_flip:
+      return maker_.call(Op::aten_flip, {value, view.args[1]}, "flip");
     default:
       break;
   }
@@ -290,6 +299,9 @@ Sharing sharing_of(const OpInfo& op, const std::vector<Arg>& args, bool contiguo
     case Op::aten_dropout:
     case Op::aten_feature_dropout:
     case Op::aten_alpha_dropout:
+    case Op::aten_diagonal_copy:
+    case Op::aten_unfold_copy:
+    case Op::aten_as_strided_copy:
       return Sharing::kView;
     case Op::aten__unsafe_view:
     case Op::aten_reshape:

@@ -1,0 +1,105 @@
+#include "importers/aten/composites.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "ir/text.h"
+#include "ir/verify.h"
+
+namespace pte::importers {
+namespace {
+
+using ir::Arg;
+using ir::TensorType;
+
+struct Fixture {
+  ir::Module module;
+  ir::Graph& graph = *module.methods["forward"].graph;
+  NodeMaker maker{module, graph};
+  ir::Value* input(DType dtype, ir::SymSizes sizes) {
+    return graph.add_input("x", TensorType::of(dtype, std::move(sizes)));
+  }
+};
+
+TEST(Composites, TableIsWhole) {
+  std::set<std::string> seen;
+  for (const auto family : composite_families()) {
+    for (const Composite& composite : family) {
+      const auto parsed = parse_schema(composite.schema);
+      ASSERT_TRUE(parsed) << parsed.error().message;
+      const std::string name = parsed->full_name();
+      EXPECT_TRUE(seen.insert(name).second) << name << " is there twice";
+      EXPECT_NE(composite.rule == nullptr, composite.same_as.empty()) << name;
+      const Overload* overload = find_overload(name);
+      ASSERT_NE(overload, nullptr) << name;
+      EXPECT_EQ(overload->info->full_name(), name);
+      if (!composite.same_as.empty()) {
+        ASSERT_NE(overload->same, nullptr) << name << " = " << composite.same_as;
+        const auto& args = overload->same->info->args;
+        ASSERT_LE(overload->info->args.size(), args.size()) << name;
+        for (size_t i = 0; i < overload->info->args.size(); ++i)
+          EXPECT_EQ(overload->info->args[i].kind, args[i].kind) << name << " argument " << i;
+      }
+    }
+  }
+}
+
+TEST(Composites, LooksUp) {
+  EXPECT_EQ(find_overload("aten::add.Tensor")->info->op, Op::aten_add_Tensor);
+  EXPECT_NE(find_overload("aten::mish")->rule, nullptr);
+  EXPECT_EQ(find_overload("aten::nonsense"), nullptr);
+  EXPECT_EQ(find_overload_by_target("torch.ops.aten.relu.default")->info->op, Op::aten_relu);
+  EXPECT_EQ(find_overload_by_target("aten.max.dim")->info->op, Op::aten_max_dim);
+  EXPECT_EQ(find_in_place("aten::add_.Tensor")->info->op, Op::aten_add_Tensor);
+  EXPECT_EQ(find_in_place("aten::__ior__.Tensor")->info->full_name(), "aten::__or__.Tensor");
+  EXPECT_EQ(find_in_place("aten::add.Tensor"), nullptr);
+  EXPECT_EQ(find_in_place("aten::_"), nullptr);
+  EXPECT_EQ(scalar_overload(*find_overload("aten::add.Tensor"))->info->op, Op::aten_add_Scalar);
+  EXPECT_GE(overloads_of("aten::max").size(), 3U);
+}
+
+TEST(Composites, RulesWriteRows) {
+  Fixture f;
+  ir::Value* x = f.input(DType::kFloat16, {2, 3});
+  const auto y = call_one(f.maker, "aten::log_sigmoid", {x});
+  ASSERT_TRUE(y) << y.error().message;
+  EXPECT_EQ((*y)->tensor().dtype, DType::kFloat16);
+  f.graph.add_output(*y);
+  const auto fine = ir::verify(f.module);
+  EXPECT_TRUE(fine) << fine.error().message;
+}
+
+TEST(Composites, RefuseByName) {
+  Fixture f;
+  ir::Value* x = f.input(DType::kFloat32, {2, 3});
+  const auto trained = call_one(f.maker, "aten::rrelu", {x, 0.1, 0.3, true});
+  ASSERT_FALSE(trained);
+  EXPECT_EQ(trained.error().code, Code::kUnsupported);
+  EXPECT_NE(trained.error().message.find("aten.rrelu.default: training mode"), std::string::npos)
+      << trained.error().message;
+  const auto missing = call_one(f.maker, "aten::nonsense", {x});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Code::kNotFound);
+}
+
+TEST(NodeMaker, WorksOutSizes) {
+  Fixture f;
+  f.module.symbols["s0"] = {2, 10};
+  f.module.symbols["s1"] = {2, 10};
+  const ir::SymInt s0 = ir::SymInt::symbol("s0"), s1 = ir::SymInt::symbol("s1");
+  ir::Value* x = f.input(DType::kFloat32, {s0 * 2 + 1, s1});
+  const ir::SymInt wanted = ir::SymInt::floordiv(s0 * s1 - 1, 3) + s1 - s0;
+  const auto size = f.maker.size(wanted, {});
+  ASSERT_TRUE(size) << size.error().message;
+  ASSERT_NE(size->value(), nullptr);
+  EXPECT_EQ(std::get<ir::SymIntType>(size->value()->type()).value, wanted)
+      << to_string(size->value()->type());
+  EXPECT_EQ(f.maker.size(ir::SymInt(7), {})->integer(), 7);
+  EXPECT_EQ(f.maker.size(s0 * 2 + 1, {})->value()->producer()->op().op, Op::aten_sym_size_int);
+  EXPECT_EQ(f.maker.size(ir::SymInt::symbol("u9"), {}).error().code, Code::kUnsupported);
+  ASSERT_NE(x, nullptr);
+}
+
+}  // namespace
+}  // namespace pte::importers
