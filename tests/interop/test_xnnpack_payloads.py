@@ -40,14 +40,8 @@ def compare(name, how, actual, expected):
     assert difference.max() <= bound * largest, f"{difference.max() / largest:.2e}"
 
 
-# Differences that are still open.
-OPEN = {"dynamic_conv_groups", "dynamic_half"}
-
-
 @pytest.mark.parametrize("name", sorted(xnnpack_cases.CASES))
 def test_numbers(name, files, tmp_path):
-    if name in OPEN:
-        pytest.xfail("differs from the official runtime; not yet understood")
     how = xnnpack_cases.CASES[name][0]
     xnnpack_cases.make(name, files)
     model = files / f"{name}.pte"

@@ -18,6 +18,8 @@ struct Axis {
   int64_t before = 0;  // padding
   int64_t dilation = 1;
 
+  bool copies() const { return kernel == 1 && stride == 1 && before == 0 && out == in; }
+
   // The input index that output `o` reads under tap `k`, or -1.
   int64_t source(int64_t o, int64_t k, bool transposed) const {
     if (!transposed) {
@@ -43,6 +45,8 @@ struct Shape {
   int64_t group_out() const { return out_channels / groups; }
   int64_t taps() const { return y.kernel * x.kernel; }
   int64_t pixels() const { return y.out * x.out; }
+  // Every output pixel is a product of the weight with the same input pixel.
+  bool is_pointwise() const { return !transposed && groups == 1 && y.copies() && x.copies(); }
   Sizes sizes() const { return {batch, out_channels, y.out, x.out}; }
 };
 
@@ -304,7 +308,42 @@ Status quantized_convolution(Call& call) {
   return input.dtype() == DType::kInt8 ? run(int8_t{}) : run(uint8_t{});
 }
 
-// pte::dynamic_quantized_convolution
+// Replaces the values by integers less their zero points, and gives the scale of each part: an
+// image, or (by pixel) the channels of one pixel.
+std::vector<float> quantize_images(Call& call, const Shape& shape, const float* values,
+                                   DType storage, bool by_pixel, int16_t* integers) {
+  const int64_t plane = shape.y.in * shape.x.in;
+  const int64_t image_size = shape.in_channels * plane;
+  std::vector<float> to_real(static_cast<size_t>(by_pixel ? shape.batch * plane : shape.batch));
+  if (!by_pixel) {
+    call.parallel_for(shape.batch, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        to_real[static_cast<size_t>(n)] = quantize_dynamically(values + n * image_size, image_size,
+                                                               storage, integers + n * image_size)
+                                              .to_real;
+      }
+    });
+    return to_real;
+  }
+  call.parallel_for(shape.batch * plane, 256, [&](int64_t begin, int64_t end) {
+    const auto channels = static_cast<size_t>(shape.in_channels);
+    std::vector<float> from(channels);
+    std::vector<int16_t> to(channels);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i / plane * image_size + i % plane;
+      for (size_t c = 0; c < channels; ++c)
+        from[c] = values[first + static_cast<int64_t>(c) * plane];
+      to_real[static_cast<size_t>(i)] =
+          quantize_dynamically(from.data(), shape.in_channels, storage, to.data()).to_real;
+      for (size_t c = 0; c < channels; ++c)
+        integers[first + static_cast<int64_t>(c) * plane] = to[c];
+    }
+  });
+  return to_real;
+}
+
+// pte::dynamic_quantized_convolution. XNNPACK runs a pointwise one as a matrix product, whose rows,
+// the pixels, have a scale each; otherwise an image has one.
 Status dynamic_quantized_convolution(Call& call) {
   constexpr size_t kWeight = 1;
   constexpr size_t kBias = 4;
@@ -327,16 +366,10 @@ Status dynamic_quantized_convolution(Call& call) {
   }
   PTE_TRY(const Tensor dense, dense_as<float>(call, input));
   PTE_TRY(Tensor integers, Tensor::zeros(DType::kInt16, input.sizes()));
-  const int64_t image_size = shape.in_channels * shape.y.in * shape.x.in;
-  std::vector<float> to_real(static_cast<size_t>(shape.batch));
-  call.parallel_for(shape.batch, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      to_real[static_cast<size_t>(n)] =
-          quantize_dynamically(dense.data_as<float>() + n * image_size, image_size, input.dtype(),
-                               integers.mutable_data_as<int16_t>() + n * image_size)
-              .to_real;
-    }
-  });
+  const bool by_pixel = shape.is_pointwise();
+  const std::vector<float> to_real =
+      quantize_images(call, shape, dense.data_as<float>(), input.dtype(), by_pixel,
+                      integers.mutable_data_as<int16_t>());
   PTE_TRY(DenseOut<float> out, DenseOut<float>::make(call, call.out()));
   float* const results = out.data();
   const Filters filters(shape, weight, weight_zero);
@@ -344,10 +377,11 @@ Status dynamic_quantized_convolution(Call& call) {
            [&](int64_t image, int64_t channel, int64_t pixel, int64_t count, const auto* sums) {
              const auto index = static_cast<size_t>(channel);
              const float add = bias == nullptr ? 0.0F : adds.data_as<float>()[index];
-             const float scale = to_real[static_cast<size_t>(image)];
+             const float* scale =
+                 &to_real[static_cast<size_t>(by_pixel ? image * shape.pixels() + pixel : image)];
              float* to = results + (image * shape.out_channels + channel) * shape.pixels() + pixel;
              for (int64_t j = 0; j < count; ++j) {
-               to[j] = static_cast<float>(sums[j]) * scale * scales[index] + add;
+               to[j] = static_cast<float>(sums[j]) * scale[by_pixel ? j : 0] * scales[index] + add;
              }
            });
   return out.commit(call);

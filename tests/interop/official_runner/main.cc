@@ -12,6 +12,7 @@
 #include <executorch/runtime/kernel/operator_registry.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -19,6 +20,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -164,6 +166,44 @@ void write_npy(const std::string& path, const executorch::aten::Tensor& tensor) 
   if (!stream.flush()) fail(path + ": cannot be written");
 }
 
+// The order in which the method wants the dimensions of its input laid out, outermost first.
+std::vector<uint8_t> input_order(const executorch::runtime::MethodMeta& meta, size_t index,
+                                 size_t rank) {
+  std::vector<uint8_t> order(rank);
+  std::iota(order.begin(), order.end(), uint8_t{0});
+  if (index >= meta.num_inputs()) return order;
+  const auto info = meta.input_tensor_meta(index);
+  if (info.ok() && info->dim_order().size() == rank) {
+    order.assign(info->dim_order().begin(), info->dim_order().end());
+  }
+  return order;
+}
+
+// Lays the elements, given row by row, out in `order`.
+void reorder(Array& array, const std::vector<uint8_t>& order) {
+  const size_t rank = order.size();
+  if (array.bytes.empty() || std::is_sorted(order.begin(), order.end())) return;
+  std::vector<size_t> strides(rank, 1);
+  size_t count = 1;
+  for (size_t d = rank; d-- > 0;) {
+    strides[d] = count;
+    count *= static_cast<size_t>(array.shape[d]);
+  }
+  const size_t item = array.bytes.size() / count;
+  auto bytes = array.bytes;
+  std::vector<int32_t> at(rank, 0);
+  for (size_t i = 0; i < count; ++i) {
+    size_t from = 0;
+    for (size_t d = 0; d < rank; ++d) from += strides[d] * static_cast<size_t>(at[d]);
+    std::memcpy(bytes.data() + i * item, array.bytes.data() + from * item, item);
+    for (size_t k = rank; k-- > 0;) {
+      if (++at[order[k]] < array.shape[order[k]]) break;
+      at[order[k]] = 0;
+    }
+  }
+  array.bytes = std::move(bytes);
+}
+
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
@@ -248,9 +288,12 @@ int main(int argc, char** argv) {
   for (const std::string& path : inputs) arrays.push_back(read_npy(path));
   std::vector<TensorPtr> tensors;
   std::vector<EValue> values;
-  for (Array& array : arrays) {
-    tensors.push_back(
-        executorch::extension::from_blob(array.bytes.data(), array.shape, array.dtype->type));
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    Array& array = arrays[i];
+    const std::vector<uint8_t> order = input_order(meta, i, array.shape.size());
+    reorder(array, order);
+    tensors.push_back(executorch::extension::make_tensor_ptr(array.shape, array.bytes.data(), order,
+                                                             {}, array.dtype->type));
     values.emplace_back(tensors.back());
   }
 
