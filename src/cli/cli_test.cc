@@ -280,7 +280,11 @@ TEST_F(CliTest, ListsOperatorsArchitecturesAndCompletions) {
   const auto ops = nlohmann::json::parse(pte({"ops", "--json"}).out);
   EXPECT_GT(ops["count"], 150);
   const auto zoo = nlohmann::json::parse(pte({"zoo", "--json"}).out);
-  EXPECT_EQ(zoo["architectures"].size(), 3U);
+  EXPECT_GE(zoo["architectures"].size(), 28U);
+  const auto one = nlohmann::json::parse(pte({"zoo", "ResNet-18", "--json"}).out);
+  EXPECT_EQ(one["architectures"][0]["name"], "resnet18");
+  EXPECT_NE(pte({"zoo"}).out.find("yolo11n"), std::string::npos);
+  EXPECT_EQ(pte({"zoo", "resnet19"}).code, kUsage);
   for (const char* shell : {"bash", "zsh", "fish"}) {
     EXPECT_NE(pte({"completion", shell}).out.find("--backends") == std::string::npos
                   ? pte({"completion", shell}).out.find("-l backends")

@@ -31,18 +31,23 @@ std::string stem_of(const std::string& path) { return fs::path(path).stem().stri
 
 // What a zoo model's file says about itself.
 std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architecture,
-                                            const ir::Module& module) {
-  if (architecture.preprocessing.empty()) return std::nullopt;
+                                            const zoo::Source& source, const ir::Module& module) {
+  const std::vector<std::string> labels =
+      architecture.labels ? architecture.labels(source) : std::vector<std::string>();
+  if (architecture.preprocessing.empty() && labels.empty()) return std::nullopt;
   vision::Metadata metadata;
   metadata.model = architecture.name;
+  metadata.task = architecture.task;
+  metadata.labels = labels;
   metadata.preprocess = vision::preset(architecture.preprocessing);
-  const ir::Graph& graph = *module.methods.at("forward").graph;
+  const ir::Graph& graph = *module.methods.begin()->second.graph;
   const ir::Value* input = graph.inputs().front();
   metadata.input_name = input->name();
   if (const auto sizes = input->tensor().static_sizes()) metadata.input_shape = *sizes;
   const ir::Value* scores = graph.outputs().front().value;
   const std::vector<std::string>& imagenet = vision::imagenet1k_labels();
-  if (scores != nullptr && scores->is_tensor() && !scores->tensor().sizes.empty() &&
+  if (architecture.task == "classify" && labels.empty() && scores != nullptr &&
+      scores->is_tensor() && !scores->tensor().sizes.empty() &&
       scores->tensor().sizes.back().is_constant(static_cast<int64_t>(imagenet.size()))) {
     metadata.labels = imagenet;
   }
@@ -51,10 +56,11 @@ std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architectur
 
 Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOptions& options) {
   PTE_TRY(const importers::Checkpoint checkpoint, importers::load_checkpoint(file));
+  const zoo::Source source(checkpoint.state, checkpoint.attributes);
   LoadedModel model;
   const zoo::Architecture* architecture = nullptr;
   if (options.architecture.empty()) {
-    PTE_TRY(architecture, zoo::recognise(checkpoint.state).at(file.path()));
+    PTE_TRY(architecture, zoo::recognise(source).at(file.path()));
     model.recognised = true;
   } else {
     architecture = zoo::find(options.architecture);
@@ -63,15 +69,16 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
   build.input_shapes = options.shapes;
   if (architecture == nullptr) {
     // Fails, and lists the architectures there are.
-    PTE_TRY(model.module, zoo::build(options.architecture, checkpoint.state, build));
+    PTE_TRY(model.module, zoo::build(options.architecture, source, build));
     return model;
   }
-  PTE_TRY(model.module, zoo::build(*architecture, checkpoint.state, build).at(file.path()));
-  model.name = architecture->name;
+  PTE_TRY(model.module, zoo::build(*architecture, source, build).at(file.path()));
+  // A model described by its own file has no other name than the file's.
+  model.name = architecture->claims ? stem_of(file.path()) : architecture->name;
   model.format =
       fmt::format("{}, {}, {} parameters", checkpoint.format,
                   plural(checkpoint.state.size(), "tensor"), human_count(checkpoint.parameters));
-  model.metadata = metadata_of(*architecture, model.module);
+  model.metadata = metadata_of(*architecture, source, model.module);
   return model;
 }
 

@@ -55,7 +55,7 @@ ir::Value* to_channels_first(Net& net, ir::Value* x) {
   return x;
 }
 
-ir::Value* define(Net& net, const std::vector<ir::Value*>& inputs) {
+std::vector<ir::Value*> define(Net& net, const std::vector<ir::Value*>& inputs) {
   const int step = layers_each(net.state());
   ir::Value* x = to_channels_first(net, inputs[0]);
   for (int i = 0; i < kConvolutions; ++i) {
@@ -77,15 +77,15 @@ ir::Value* define(Net& net, const std::vector<ir::Value*>& inputs) {
     x = net.linear(x, fmt::format("fc{}", i), kDense[i - 1], kDense[i]);
     x = net.relu(net.batch_norm(x, fmt::format("bn{}", i), kDense[i], kEps, kMomentum));
   }
-  return net.linear(x, "fc_out", 16, net.size_in_state("fc_out.bias", 0, 2));
+  return {net.linear(x, "fc_out", 16, net.size_in_state("fc_out.bias", 0, 2))};
 }
 
-std::vector<Sizes> default_inputs(const StateDict& state) {
-  const auto length = state.metadata_int("config.dataProcessing.rawDataLength");
-  return {{1, 1, length && *length > 0 ? *length : kDefaultLength}};
+std::vector<Input> default_inputs(const Source& source) {
+  const auto length = source.state.metadata_int("config.dataProcessing.rawDataLength");
+  return {{"x", {1, 1, length && *length > 0 ? *length : kDefaultLength}}};
 }
 
-Status check_inputs(const std::vector<Sizes>& inputs) {
+Status check_inputs(const Source&, const std::vector<Sizes>& inputs) {
   const auto wrong = [&](std::string_view found) {
     return invalid_argument(
         "takes one input [N,1,L] (or [N,L,1], [N,L]) with L of {} or more, got {}", kShortest,
@@ -103,16 +103,15 @@ Status check_inputs(const std::vector<Sizes>& inputs) {
 
 }  // namespace
 
-const Architecture kDeepEpiCnn = {
-    .name = "deep_epi_cnn",
-    .description = "seizure detector on wrist acceleration, 97 k parameters",
-    .input = "float32[1,1,750]",
-    .preprocessing = "",
-    .source = "OpenSeizureDetector/OpenSeizureDatabase, user_tools/nnTraining2",
-    .licence = "that of the checkpoint",
-    .default_inputs = default_inputs,
-    .check_inputs = check_inputs,
-    .define = define,
-};
+std::vector<Architecture> deep_epi_cnn() {
+  Architecture row;
+  row.name = "deep_epi_cnn";
+  row.description = "seizure detector on wrist acceleration, 97 k parameters";
+  row.input = "float32[1,1,750]";
+  row.source = "OpenSeizureDetector/OpenSeizureDatabase, user_tools/nnTraining2";
+  row.licence = "that of the checkpoint";
+  row.methods = {{"forward", default_inputs, check_inputs, define}};
+  return {row};
+}
 
 }  // namespace pte::zoo

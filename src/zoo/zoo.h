@@ -1,7 +1,9 @@
-// Architectures that can be rebuilt from a state dict alone: their graphs are written here, the
-// weights come from the checkpoint. One file an architecture; a row in zoo.cc makes it known.
+// Architectures that can be rebuilt from a checkpoint: their graphs are written here, the weights
+// come from the checkpoint. One file a family; a row in zoo.cc makes it known.
 #pragma once
 
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,46 +18,77 @@ namespace pte::zoo {
 
 class Net;
 
+// What a model is rebuilt from: tensors, and what a pickled module says about itself.
+struct Source {
+  Source(const StateDict& tensors) : state(tensors) {}  // NOLINT: weights alone are enough
+  Source(const StateDict& tensors, const nlohmann::json& attributes)
+      : state(tensors), config(attributes) {}
+  const StateDict& state;
+  nlohmann::json config;  // attributes of the module: {"class": …, "yaml": {…}, "names": {…}}
+};
+
+struct Input {
+  std::string name = "x";
+  Sizes sizes;
+  DType dtype = DType::kFloat32;
+};
+
+// One entry point of a model.
+struct Method {
+  std::string name = "forward";
+  // What it takes unless the caller says otherwise; may depend on the checkpoint.
+  std::function<std::vector<Input>(const Source&)> inputs;
+  // Checks other sizes, as many inputs as `inputs` gives.
+  std::function<Status(const Source&, const std::vector<Sizes>&)> check;
+  // Describes the network and gives its outputs: run once to learn the keys it needs, then again to
+  // make the graph.
+  std::function<std::vector<ir::Value*>(Net&, const std::vector<ir::Value*>&)> define;
+};
+
 struct Architecture {
-  std::string_view name;         // "efficientnet_lite0"
-  std::string_view description;  // one line
-  std::string_view input;        // what the default input is, "float32[1,3,224,224]"
+  std::string name;         // "efficientnet_lite0"
+  std::string description;  // one line
+  std::string input;        // what the default input is, "float32[1,3,224,224]"
   // Which preprocessing the model was trained with, by the name that vision knows it by; empty for
   // models that see no pictures.
-  std::string_view preprocessing;
-  std::string_view source;   // where the architecture and its published weights come from
-  std::string_view licence;  // of those weights
+  std::string preprocessing;
+  std::string source;   // where the architecture and its published weights come from
+  std::string licence;  // of those weights
+  std::vector<Method> methods;
+  std::string task = "classify";  // what its outputs are; "" when no name fits
 
-  // The shapes that build() uses when none are given; may depend on the checkpoint's metadata.
-  std::vector<Sizes> (*default_inputs)(const StateDict& state);
-  // Checks input shapes (count and rank are those of the default or another that it takes).
-  Status (*check_inputs)(const std::vector<Sizes>& inputs);
-  // Describes the network once: run to learn the keys it needs, then again to make the graph.
-  ir::Value* (*define)(Net& net, const std::vector<ir::Value*>& inputs);
+  // True for tensors that the checkpoint may hold beside those of this model: the other tower.
+  std::function<bool(std::string_view)> ignores = {};
+  // Class names that the checkpoint brings along.
+  std::function<std::vector<std::string>(const Source&)> labels = {};
+  // Decides from more than keys whether a checkpoint is of this architecture.
+  std::function<bool(const Source&)> claims = {};
 };
 
 std::span<const Architecture> architectures();
-// Null when there is none.
+// Capitals, '-' and '_' do not matter: "PE-Core-T16-384" is pe_core_t16_384. Null when there is
+// none.
 const Architecture* find(std::string_view name);
 
 // The architecture whose keys these are, a few missing or too many allowed (build() names them).
 // Fails with kNotFound, naming the nearest.
-Result<const Architecture*> recognise(const StateDict& state);
+Result<const Architecture*> recognise(const Source& source);
 
 struct BuildOptions {
-  std::vector<Sizes> input_shapes;  // empty: the architecture's defaults
-  std::optional<ir::Range>
-      dynamic_batch;  // dimension 0 of every input becomes a symbol of this range
+  // Of the inputs of a model with one method; empty: the architecture's defaults.
+  std::vector<Sizes> input_shapes;
+  // Dimension 0 of every input becomes a symbol of this range.
+  std::optional<ir::Range> dynamic_batch;
 };
 
-// A verified module with one method, forward. Constants are named as in the state dict and view
-// its memory; weights that are not float32 are converted. Fails with kMismatch when keys are
+// A verified module with the architecture's methods. Constants are named as in the state dict and
+// view its memory; weights that are not float32 are converted. Fails with kMismatch when keys are
 // missing, unexpected or wrongly shaped (all are listed, up to a point), with kInvalidArgument for
 // input shapes that the network cannot take.
-Result<ir::Module> build(const Architecture& architecture, const StateDict& state,
+Result<ir::Module> build(const Architecture& architecture, const Source& source,
                          const BuildOptions& options = {});
 // The same by name; an unknown name fails with kInvalidArgument and lists what there is.
-Result<ir::Module> build(std::string_view name, const StateDict& state,
+Result<ir::Module> build(std::string_view name, const Source& source,
                          const BuildOptions& options = {});
 
 }  // namespace pte::zoo

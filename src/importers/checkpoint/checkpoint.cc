@@ -40,6 +40,7 @@ Result<Checkpoint> assemble(std::string_view format, const PickleValue& root,
   out.parameters = parameters.parameter_count();
   out.state.metadata = flatten_scalars(contents.metadata);
   out.metadata = std::move(contents.metadata);
+  out.attributes = std::move(contents.attributes);
   return out;
 }
 

@@ -17,6 +17,8 @@ struct Checkpoint {
   int64_t parameters = 0;   // as StateDict::parameter_count(); buffers of whole modules left out
   std::string found_under;  // "model_state_dict"; "" when the file is the state dict
   nlohmann::json metadata;  // an object: the file's other entries, as plain JSON
+  // Of a whole pickled module: its plain attributes and its "class"; else empty.
+  nlohmann::json attributes = nlohmann::json::object();
 };
 
 using CheckpointOptions = FindOptions;

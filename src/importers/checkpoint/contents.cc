@@ -69,6 +69,7 @@ class Finder {
     PTE_TRY(const PickleValue state, locate(root));
     if (is_module(state)) {
       out_.module_class = class_of(state);
+      collect_attributes(state);
       PTE_CHECK(walk_module(state, "", 0));
     } else {
       const auto entries = entries_of(state);
@@ -150,6 +151,7 @@ class Finder {
       const auto it = std::find(kUsualKeys.begin(), kUsualKeys.end(), key.text());
       if (it != kUsualKeys.end()) usual[static_cast<size_t>(it - kUsualKeys.begin())] = item;
     }
+    prefer_averaged(usual);
     for (size_t i = 0; i < usual.size(); ++i) {
       if (usual[i].is_none()) continue;
       if (auto found = search(usual[i], depth + 1)) {
@@ -160,6 +162,16 @@ class Finder {
     }
     if (has_tensors) return value;
     return std::nullopt;
+  }
+
+  // Where training kept an exponential moving average of the model beside it, as a module of its
+  // own, that is the one to use: its trainer validates and publishes it.
+  static void prefer_averaged(std::array<PickleValue, kUsualKeys.size()>& usual) {
+    const auto place = [](std::string_view key) {
+      return static_cast<size_t>(std::find(kUsualKeys.begin(), kUsualKeys.end(), key) -
+                                 kUsualKeys.begin());
+    };
+    if (is_module(usual[place("ema")])) usual[place("model")] = PickleValue();
   }
 
   bool holds_tensors(const PickleValue& value) const {
@@ -275,6 +287,18 @@ class Finder {
     }
     for (NamedValue& tensor : out_.tensors) tensor.name.erase(0, prefix.size());
     return true;
+  }
+
+  // What the module says about itself besides its tensors and parts.
+  void collect_attributes(const PickleValue& module) {
+    JsonBudget budget;
+    const PickleValue state = *module.state();
+    for (size_t i = 0; i < state.entry_count() && budget.values > 0; ++i) {
+      const PickleValue key = state.key(i);
+      if (!key.is(PickleKind::kString) || key.text().starts_with("_")) continue;
+      out_.attributes[printable(key.text())] = to_json(state.value(i), budget);
+    }
+    out_.attributes["class"] = printable(out_.module_class);
   }
 
   void collect_metadata(const PickleValue& root, const PickleValue& state) {

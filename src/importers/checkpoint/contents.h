@@ -21,6 +21,8 @@ struct Contents {
   std::vector<NamedValue> tensors;  // in file order, names unique
   std::string found_under;          // "model_state_dict"; "" when the checkpoint is the state dict
   std::string module_class;         // of a whole pickled module, else ""
+  // Of a whole pickled module: its attributes that are plain values ("yaml", "names", "args").
+  nlohmann::json attributes = nlohmann::json::object();
   nlohmann::json metadata;          // an object: everything else at the top
 };
 
@@ -34,7 +36,8 @@ struct FindOptions {
 };
 
 // Accepts a state dict, a dict that holds one under a usual name (state_dict, model_state_dict,
-// model, ema, weights …), and a whole torch.nn.Module, whose _parameters, _buffers and _modules are
+// model, ema, weights …; averaged weights before
+// others), and a whole torch.nn.Module, whose _parameters, _buffers and _modules are
 // walked. Fails with kInvalidData when there is none (the message lists what there is), with
 // kResourceLimit when a hostile file nests without end.
 Result<Contents> find_contents(const PickleValue& root, const FindOptions& options);
