@@ -20,27 +20,6 @@ ELEMENTS_OFF = 1e-3
 # The distance between neighbouring numbers near 1.
 EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
-# Modules whose operators have no kernel yet (docs/limits.md): the error must name the operator.
-UNSUPPORTED = {
-    "binary.left_shift": "aten::__lshift__.Tensor_out",
-    "binary.right_shift": "aten::__rshift__.Tensor_out",
-    "binary.shift_scalars": "shift__.Scalar_out",
-    "binary.copysign_scalar": "aten::copysign.Scalar_out",
-    "binary.remainder_from_scalar": "aten::remainder.Scalar_Tensor_out",
-    "conv.svd_values": "aten::_linalg_svd.U",
-    "conv.pinverse": "aten::linalg_pinv.atol_rtol_tensor_out",
-    "factory.exponential": "aten::exponential.out",
-    "factory.fake_quantize_channel": "aten::fake_quantize_per_channel_affine_cachemask.out",
-    "factory.hamming_window": "aten::hamming_window.out",
-    "factory.multinomial": "aten::multinomial.out",
-    "factory.normal": "aten::normal.Tensor_float_out",
-    "factory.polar": "aten::polar.out",
-    "factory.uniform": "aten::uniform.out",
-    "index.put": "aten::put.out",
-    "pool.fractional_max_pool2d": "aten::fractional_max_pool2d.output",
-    "views.view_as_complex": "aten::view_as_complex_copy.out",
-}
-
 
 def load_cases():
     cases = []
@@ -193,15 +172,6 @@ def test_module(runs, record, lowering):
     folder = SUITE / record["name"]
     row = record["lowerings"][lowering]
     output = base / f"{record['name']}-{lowering}"
-    operator = UNSUPPORTED.get(record["name"])
-    if operator:
-        for calls in done.values():
-            for code, _, err in calls:
-                assert code == 1 and "no kernel" in err and operator in err, (
-                    f"{operator} should be named as missing, or the case be taken off UNSUPPORTED: "
-                    f"exit code {code}: {err}"
-                )
-        pytest.xfail(f"{operator} has no kernel")
     problems = []
     for method, entry in row["methods"].items():
         expected, whose = expected_answers(entry, row["wrong"])

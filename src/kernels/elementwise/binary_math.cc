@@ -11,9 +11,9 @@ namespace pte::kernels {
 namespace {
 
 // Integers compute and give float32, or are refused.
-template <typename F, bool kIntegers>
+template <typename F, bool kIntegers, bool kOtherIsScalar = false>
 Status floating(Call& call) {
-  PTE_TRY(Binary binary, Binary::make(call, false));
+  PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
   if (!is_floating(binary.common)) {
     if (!kIntegers) return call.not_supported("operands of type {}", dtype_name(binary.common));
     binary.common = DType::kFloat32;
@@ -237,6 +237,7 @@ std::span<const Entry> binary_math_kernels() {
   static constexpr Entry kEntries[] = {
       {Op::aten_atan2, floating<Atan2, true>},
       {Op::aten_copysign_Tensor, floating<Copysign, true>},
+      {Op::aten_copysign_Scalar, floating<Copysign, true, true>},
       {Op::aten_hypot, floating<Hypot, false>},
       {Op::aten_igamma, floating<InDouble<special::igamma>, false>},
       {Op::aten_igammac, floating<InDouble<special::igammac>, false>},

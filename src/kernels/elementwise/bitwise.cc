@@ -103,6 +103,10 @@ std::span<const Entry> bitwise_kernels() {
       {Op::aten_bitwise_left_shift_Tensor_Scalar, shift<true, true>},
       {Op::aten_bitwise_right_shift_Tensor, shift<false, false>},
       {Op::aten_bitwise_right_shift_Tensor_Scalar, shift<false, true>},
+      {Op::aten___lshift___Tensor, shift<true, false>},
+      {Op::aten___lshift___Scalar, shift<true, true>},
+      {Op::aten___rshift___Tensor, shift<false, false>},
+      {Op::aten___rshift___Scalar, shift<false, true>},
       {Op::aten_gcd, divisor<Gcd>},
       {Op::aten_lcm, divisor<Lcm>},
   };

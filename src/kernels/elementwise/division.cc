@@ -108,6 +108,41 @@ Status divide_call(Call& call) {
   return divide<F>(call, std::move(binary));
 }
 
+// A number's remainder after division by each element.
+Status remainder_of_scalar(Call& call) {
+  const Scalar self = call.scalar(0);
+  const Tensor& other = call.tensor(1);
+  PTE_CHECK(check_real(call, other));
+  PTE_TRY(const DType common, Promotion().add(other).add(self).result(call));
+  if (common == DType::kBool) return call.not_supported("operands of type bool");
+  PTE_CHECK(check_out_type(call, common, call.out()));
+  PTE_CHECK(resize_out(call, call.out(), other.sizes()));
+  const std::array in{Operand::of(other, other.sizes(), common)};
+  if (is_floating(common)) {
+    dispatch_floating(common, [&]<typename C>(C) {
+      const C a = scalar_as<C>(self, common);
+      map_elements<C>(call, in, call.out(), common, [a](C b) { return Remainder::reals(a, b); });
+    });
+    return {};
+  }
+  std::atomic<bool> by_zero = false;
+  const auto run = [&]<typename C>(C) {
+    const C a = scalar_as<C>(self, common);
+    map_elements<C>(call, in, call.out(), common, [a, &by_zero](C b) -> C {
+      if (b != 0) return Remainder::integers(a, b);
+      by_zero.store(true, std::memory_order_relaxed);
+      return 0;
+    });
+  };
+  if (common == DType::kUInt64) {
+    run(uint64_t{});
+  } else {
+    run(int64_t{});
+  }
+  if (by_zero.load()) return call.invalid("division by zero");
+  return {};
+}
+
 template <bool kOtherIsScalar>
 Status div_mode(Call& call) {
   PTE_TRY(Binary binary, Binary::make(call, kOtherIsScalar));
@@ -133,6 +168,7 @@ std::span<const Entry> division_kernels() {
       {Op::aten_fmod_Scalar, divide_call<Fmod, true>},
       {Op::aten_remainder_Tensor, divide_call<Remainder, false>},
       {Op::aten_remainder_Scalar, divide_call<Remainder, true>},
+      {Op::aten_remainder_Scalar_Tensor, remainder_of_scalar},
       {Op::aten_div_Tensor_mode, div_mode<false>},
       {Op::aten_div_Scalar_mode, div_mode<true>},
   };

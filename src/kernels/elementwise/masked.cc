@@ -1,6 +1,7 @@
 // Filling, masks, and the gated linear unit.
 #include <cmath>
 
+#include "kernels/common/dense.h"
 #include "kernels/common/fits.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/families.h"
@@ -201,6 +202,64 @@ Status fake_quantize(Call& call) {
   return {};
 }
 
+// The same with a scale and a zero point for each place of a dimension. Zero points that are
+// floating count as they are.
+Status fake_quantize_channels(Call& call) {
+  const Tensor& self = call.tensor(0);
+  const Tensor& scales = call.tensor(1);
+  const Tensor& zeros = call.tensor(2);
+  const int64_t axis = call.integer(3);
+  const int64_t low = call.integer(4);
+  const int64_t high = call.integer(5);
+  if (!is_floating(self.dtype())) {
+    return call.not_supported("operands of type {}", dtype_name(self.dtype()));
+  }
+  for (const Tensor* tensor : {&self, &scales, &zeros}) PTE_CHECK(check_real(call, *tensor));
+  if (low > high) return call.invalid("quant_min {} is above quant_max {}", low, high);
+  if (axis < 0 || axis >= static_cast<int64_t>(self.rank())) {
+    return call.invalid("axis {} is out of range for {}", axis, self.describe());
+  }
+  const Sizes channels{self.size(static_cast<size_t>(axis))};
+  if (scales.sizes() != channels || zeros.sizes() != channels) {
+    return call.invalid("scale {} and zero_point {} do not fit dimension {} of {}",
+                        scales.describe(), zeros.describe(), axis, self.describe());
+  }
+  PTE_TRY(const Tensor offsets, dense_as<double>(call, zeros));
+  for (int64_t i = 0; i < offsets.numel(); ++i) {
+    const double zero = offsets.data_as<double>()[i];
+    if (!(zero >= static_cast<double>(low) && zero <= static_cast<double>(high))) {
+      return call.invalid("zero_point {} is not between {} and {}", zero, low, high);
+    }
+  }
+  PTE_CHECK(check_out_type(call, self.dtype(), call.out(0)));
+  PTE_CHECK(check_out_type(call, DType::kBool, call.out(1)));
+  PTE_CHECK(resize_out(call, call.out(0), self.sizes()));
+  PTE_CHECK(resize_out(call, call.out(1), self.sizes()));
+  // They repeat along every other dimension.
+  const auto each = [&](const Tensor& tensor) {
+    Strides strides(self.rank(), 0);
+    strides[static_cast<size_t>(axis)] = tensor.strides()[0];
+    return Operand{tensor.data(), tensor.dtype(), std::move(strides), tensor.dtype()};
+  };
+  dispatch_floating(self.dtype(), [&]<typename C>(C) {
+    const C least = static_cast<C>(low);
+    const C most = static_cast<C>(high);
+    const auto quantized = [](C x, C scale, C zero) {
+      return zero + std::nearbyint(x * static_cast<C>(1.0F / static_cast<float>(scale)));
+    };
+    const std::array in{Operand::of(self, self.sizes(), self.dtype()), each(scales), each(zeros)};
+    map_elements<C>(call, in, call.out(0), self.dtype(), [=](C x, C scale, C zero) {
+      const C whole = std::fmin(std::fmax(quantized(x, scale, zero), least), most) - zero;
+      return whole * scale;
+    });
+    map_elements<C>(call, in, call.out(1), DType::kBool, [=](C x, C scale, C zero) -> bool {
+      const C q = quantized(x, scale, zero);
+      return least <= q && q <= most;
+    });
+  });
+  return {};
+}
+
 }  // namespace
 
 std::span<const Entry> masked_kernels() {
@@ -213,6 +272,7 @@ std::span<const Entry> masked_kernels() {
       {Op::aten_masked_scatter, masked_scatter},
       {Op::aten_glu, glu},
       {Op::aten_fake_quantize_per_tensor_affine_cachemask, fake_quantize},
+      {Op::aten_fake_quantize_per_channel_affine_cachemask, fake_quantize_channels},
   };
   return kEntries;
 }

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "kernels/common/map.h"
+#include "kernels/factory/windows.h"
 #include "kernels/families.h"
 
 namespace pte::kernels {
@@ -166,6 +167,19 @@ std::span<const Entry> factory_kernels() {
       {Op::dim_order_empty_dim_order, empty},
       {Op::aten_tril_indices, triangle_indices<true>},
       {Op::aten_triu_indices, triangle_indices<false>},
+      {Op::aten_hamming_window, hamming_window},
+      {Op::aten_hamming_window_periodic, hamming_window},
+      {Op::aten_hamming_window_periodic_alpha, hamming_window},
+      {Op::aten_hamming_window_periodic_alpha_beta, hamming_window},
+      {Op::aten_hann_window, hann_window},
+      {Op::aten_hann_window_periodic, hann_window},
+      {Op::aten_blackman_window, blackman_window},
+      {Op::aten_blackman_window_periodic, blackman_window},
+      {Op::aten_bartlett_window, bartlett_window},
+      {Op::aten_bartlett_window_periodic, bartlett_window},
+      {Op::aten_kaiser_window, kaiser_window},
+      {Op::aten_kaiser_window_periodic, kaiser_window},
+      {Op::aten_kaiser_window_beta, kaiser_window},
   };
   return kEntries;
 }

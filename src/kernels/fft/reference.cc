@@ -207,6 +207,55 @@ Status view_as_real(Call& call) {
   return dense.commit(call);
 }
 
+// Pairs along the last dimension become complex numbers.
+Status view_as_complex(Call& call) {
+  const Tensor& self = call.tensor(0);
+  Tensor& out = call.out();
+  if (self.rank() == 0 || self.sizes().back() != 2) {
+    return call.invalid("{} has no last dimension of 2", self.describe());
+  }
+  if (!is_complex(out.dtype()) || part_type(out.dtype()) != self.dtype()) {
+    return call.invalid("{} does not make a result of type {}", self.describe(),
+                        dtype_name(out.dtype()));
+  }
+  PTE_CHECK(resize_out(call, out, Sizes(self.sizes().begin(), self.sizes().end() - 1)));
+  PTE_TRY(const Tensor dense, dense_as<double>(call, self));
+  const double* const parts = dense.data_as<double>();
+  std::vector<Complex> values(static_cast<size_t>(dense.numel() / 2));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = {parts[2 * i], parts[2 * i + 1]};
+  return store_complex(call, values, out);
+}
+
+// Complex numbers from their magnitudes and angles.
+Status polar(Call& call) {
+  const Tensor& magnitude = call.tensor(0);
+  const Tensor& angle = call.tensor(1);
+  Tensor& out = call.out();
+  const DType dtype = magnitude.dtype();
+  if ((dtype != DType::kFloat32 && dtype != DType::kFloat64) || angle.dtype() != dtype) {
+    return call.not_supported("operands of types {} and {}", dtype_name(dtype),
+                              dtype_name(angle.dtype()));
+  }
+  if (!is_complex(out.dtype())) {
+    return call.invalid("its result cannot be stored as {}", dtype_name(out.dtype()));
+  }
+  PTE_TRY(const Sizes sizes, broadcast_sizes(call, magnitude.sizes(), angle.sizes()));
+  PTE_CHECK(resize_out(call, out, sizes));
+  if (out.numel() == 0) return {};
+  const auto spread = [&](const Tensor& tensor) {
+    return dense_as<double>(call, tensor.with_layout(sizes, broadcast_strides(tensor, sizes)));
+  };
+  PTE_TRY(const Tensor radii, spread(magnitude));
+  PTE_TRY(const Tensor turns, spread(angle));
+  std::vector<Complex> values(static_cast<size_t>(out.numel()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double r = radii.data_as<double>()[i];
+    const double t = turns.data_as<double>()[i];
+    values[i] = {r * std::cos(t), r * std::sin(t)};
+  }
+  return store_complex(call, values, out);
+}
+
 }  // namespace
 
 std::span<const Entry> fft_kernels() {
@@ -216,6 +265,8 @@ std::span<const Entry> fft_kernels() {
       {Op::aten__fft_c2r, fft_c2r},
       {Op::aten__conj_physical, conj_physical},
       {Op::aten_view_as_real_copy, view_as_real},
+      {Op::aten_view_as_complex_copy, view_as_complex},
+      {Op::aten_polar, polar},
   };
   return kEntries;
 }

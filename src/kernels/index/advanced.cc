@@ -253,6 +253,7 @@ std::span<const Entry> advanced_index_kernels() {
   static constexpr Entry kEntries[] = {
       {Op::aten_index_Tensor, index_tensor},
       {Op::aten_index_put, index_put},
+      {Op::aten_put, put_flat},
       {Op::aten_index_put_, index_put_in_place},
   };
   return kEntries;

@@ -37,4 +37,7 @@ class BadIndex {
   std::atomic<int64_t> value_{0};
 };
 
+// In put.cc.
+Status put_flat(Call& call);
+
 }  // namespace pte::kernels

@@ -5,6 +5,7 @@
 
 #include "kernels/common/dense.h"
 #include "kernels/families.h"
+#include "kernels/linalg/svd.h"
 
 namespace pte::kernels {
 namespace {
@@ -307,6 +308,8 @@ std::span<const Entry> linalg_kernels() {
       {Op::aten_linalg_inv_ex, inverse},
       {Op::aten__linalg_solve_ex, solve_systems},
       {Op::aten_linalg_cholesky_ex, cholesky},
+      {Op::aten__linalg_svd, svd},
+      {Op::aten_linalg_pinv_atol_rtol_tensor, pseudoinverse},
   };
   return kEntries;
 }

@@ -25,6 +25,26 @@ Result<Tensor> places_of(const Call& call, size_t arg, int64_t rows) {
   return places;
 }
 
+namespace {
+
+double norm_of(const double* row, int64_t width, double order) {
+  double sum = 0;
+  for (int64_t k = 0; k < width; ++k) {
+    const double size = std::abs(row[k]);
+    if (std::isinf(order)) {
+      sum = k == 0 || std::isnan(size) || (order > 0 ? size > sum : size < sum) ? size : sum;
+    } else if (order == 0) {
+      sum += size != 0 ? 1 : 0;
+    } else {
+      sum += order == 2 ? size * size : std::pow(size, order);
+    }
+  }
+  if (order == 0 || std::isinf(order)) return sum;
+  return order == 2 ? std::sqrt(sum) : std::pow(sum, 1 / order);
+}
+
+}  // namespace
+
 // Rows of any element type, copied as they lie.
 Status embedding(Call& call) {
   const Tensor& weight = call.tensor(0);
@@ -52,6 +72,38 @@ Status embedding(Call& call) {
                 table.data() + static_cast<size_t>(place[i]) * row, row);
   }
   return direct ? Status{} : copy_converting(call, copy, out);
+}
+
+// Rows that indices name are made no longer than max_norm, others left as they are.
+Status embedding_renorm(Call& call) {
+  const Tensor& self = call.tensor(0);
+  const double most = call.real(2);
+  const double order = call.real(3);
+  if (self.rank() != 2) return call.invalid("self {} is no matrix", self.describe());
+  if (!is_floating(self.dtype())) {
+    return call.not_supported("operands of type {}", dtype_name(self.dtype()));
+  }
+  PTE_CHECK(check_out_type(call, self.dtype(), call.out()));
+  PTE_TRY(const Tensor places, places_of(call, 1, self.size(0)));
+  PTE_TRY(const Tensor dense, dense_as<double>(call, self));
+  PTE_CHECK(resize_out(call, call.out(), self.sizes()));
+  PTE_TRY(auto out, DenseOut<double>::make(call, call.out()));
+  const int64_t width = self.size(1);
+  if (out.data() != dense.data_as<double>()) {
+    std::copy_n(dense.data_as<double>(), dense.numel(), out.data());
+  }
+  std::vector<bool> done(static_cast<size_t>(self.size(0)), false);
+  for (int64_t i = 0; i < places.numel(); ++i) {
+    const int64_t place = places.data_as<int64_t>()[i];
+    if (done[static_cast<size_t>(place)]) continue;
+    done[static_cast<size_t>(place)] = true;
+    double* const row = out.data() + place * width;
+    const double norm = norm_of(row, width, order);
+    if (!(norm > most)) continue;
+    const double scale = most / (norm + 1e-7);
+    for (int64_t k = 0; k < width; ++k) row[k] *= scale;
+  }
+  return out.commit(call);
 }
 
 namespace {

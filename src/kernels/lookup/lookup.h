@@ -13,5 +13,6 @@ Result<Tensor> places_of(const Call& call, size_t arg, int64_t rows);
 
 Status embedding(Call& call);
 Status embedding_bag(Call& call);
+Status embedding_renorm(Call& call);
 
 }  // namespace pte::kernels

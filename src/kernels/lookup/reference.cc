@@ -222,6 +222,7 @@ Status trilinear(Call& call) {
 std::span<const Entry> lookup_kernels() {
   static constexpr Entry kEntries[] = {
       {Op::aten_embedding, embedding},
+      {Op::aten_embedding_renorm, embedding_renorm},
       {Op::aten__embedding_bag, embedding_bag},
       {Op::aten__embedding_bag_forward_only, embedding_bag},
       {Op::aten__cdist_forward, cdist},

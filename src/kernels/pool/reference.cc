@@ -272,6 +272,8 @@ std::span<const Entry> pool_kernels() {
       {Op::aten__adaptive_avg_pool3d, adaptive_avg_pool<3>},
       {Op::aten_adaptive_max_pool2d, adaptive_max_pool<2>},
       {Op::aten_adaptive_max_pool3d, adaptive_max_pool<3>},
+      {Op::aten_fractional_max_pool2d, fractional_max_pool<2>},
+      {Op::aten_fractional_max_pool3d, fractional_max_pool<3>},
   };
   return kEntries;
 }

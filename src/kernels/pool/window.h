@@ -63,4 +63,8 @@ void for_each_plane(const Call& call, int64_t planes, int64_t work, Body body) {
                     });
 }
 
+// In fractional.cc.
+template <size_t kSpatial>
+Status fractional_max_pool(Call& call);
+
 }  // namespace pte::kernels

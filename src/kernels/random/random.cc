@@ -4,83 +4,17 @@
 // PyTorch promises a distribution, not numbers, and so do these.
 #include <fmt/ranges.h>
 
-#include <cmath>
-#include <numbers>
-
-#include "kernels/common/dense.h"
 #include "kernels/families.h"
-#include "kernels/random/philox.h"
+#include "kernels/random/distributions.h"
 
 namespace pte::kernels {
 namespace {
-
-class Stream {
- public:
-  explicit Stream(const RandomState& state)
-      : call_(state.calls),
-        key_{static_cast<uint32_t>(state.seed), static_cast<uint32_t>(state.seed >> 32U)} {}
-
-  // Two independent numbers of 64 bits for element i.
-  std::array<uint64_t, 2> bits(int64_t i) const {
-    const auto index = static_cast<uint64_t>(i);
-    const auto words = philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32U),
-                               static_cast<uint32_t>(call_), static_cast<uint32_t>(call_ >> 32U)},
-                              key_);
-    return {words[0] | uint64_t{words[1]} << 32U, words[2] | uint64_t{words[3]} << 32U};
-  }
-
-  // In [0, 1), of as many bits as `digits` says (a type's, so that no number rounds up to 1).
-  double uniform(int64_t i, int digits) const {
-    return std::ldexp(static_cast<double>(bits(i)[0] >> (64 - digits)), -digits);
-  }
-  // Box and Muller's.
-  double normal(int64_t i) const {
-    const auto [a, b] = bits(i);
-    const double u = std::ldexp(static_cast<double>((a >> 11U) + 1), -53);  // (0, 1]
-    const double v = std::ldexp(static_cast<double>(b >> 11U), -53);
-    return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
-  }
-  // In [0, range), all equally likely but for 2^-64; range 0 stands for 2^64.
-  uint64_t below(int64_t i, uint64_t range) const {
-    const uint64_t x = bits(i)[0];
-    if (range == 0) return x;
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(x) * range) >> 64U);
-  }
-
- private:
-  uint64_t call_;
-  std::array<uint32_t, 2> key_;
-};
-
-int digits_of(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat16:
-      return 11;
-    case DType::kBFloat16:
-      return 8;
-    case DType::kFloat32:
-      return 24;
-    default:
-      return 53;
-  }
-}
 
 Status check_sizes(const Call& call, const Sizes& sizes) {
   for (const int64_t size : sizes) {
     if (size < 0) return call.invalid("size [{}] has a negative number", fmt::join(sizes, ","));
   }
   return {};
-}
-
-// Fills the result, which has its sizes, with draw(i) for the i-th element in row-major order.
-template <typename C, typename Draw>
-Status draw_each(Call& call, Tensor& out, Draw draw) {
-  PTE_TRY(auto dense, DenseOut<C>::make(call, out));
-  C* to = dense.data();
-  call.parallel_for(out.numel(), 1 << 13, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) to[i] = draw(i);
-  });
-  return dense.commit(call);
 }
 
 template <bool kNormal>
@@ -184,6 +118,13 @@ std::span<const Entry> random_kernels() {
       {Op::aten_randint_low, randint},
       {Op::aten_randperm, randperm},
       {Op::aten_native_dropout, native_dropout},
+      {Op::aten_bernoulli, bernoulli},
+      {Op::aten_exponential, exponential},
+      {Op::aten_uniform, uniform},
+      {Op::aten_normal_Tensor_float, normal_tensor_float},
+      {Op::aten_normal_float_Tensor, normal_float_tensor},
+      {Op::aten_normal_Tensor_Tensor, normal_tensor_tensor},
+      {Op::aten_multinomial, multinomial},
   };
   return kEntries;
 }

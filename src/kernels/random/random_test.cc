@@ -155,5 +155,81 @@ TEST(Random, RefusesArgumentsThatMeanNothing) {
   EXPECT_FALSE(call_kernel("aten::native_dropout", args, results).has_value());
 }
 
+TEST(Random, OtherDistributionsHaveTheirMoments) {
+  const Tensor like = make(DType::kFloat64, {kCount});
+  const auto run = [&](std::string_view name, std::vector<EValue> args) {
+    return elements<double>(draw(name, std::move(args), {make(DType::kFloat64, {kCount})}));
+  };
+  const auto waits = run("aten::exponential", {like, 2.0, EValue()});
+  EXPECT_NEAR(moments(waits).mean, 0.5, 0.01);
+  EXPECT_NEAR(moments(waits).variance, 0.25, 0.02);
+  EXPECT_GE(*std::min_element(waits.begin(), waits.end()), 0);
+  const auto flat = run("aten::uniform", {like, -1.0, 3.0, EValue()});
+  EXPECT_NEAR(moments(flat).mean, 1, 0.03);
+  EXPECT_NEAR(moments(flat).variance, 16.0 / 12, 0.03);
+  EXPECT_GE(*std::min_element(flat.begin(), flat.end()), -1);
+  EXPECT_LT(*std::max_element(flat.begin(), flat.end()), 3);
+  const auto normal = run("aten::normal.Tensor_float", {like, 3.0, EValue()});
+  EXPECT_NEAR(moments(normal).mean, 0, 0.06);
+  EXPECT_NEAR(moments(normal).variance, 9, 0.3);
+  Tensor wide = make(DType::kFloat64, {kCount});
+  std::fill_n(wide.mutable_data_as<double>(), kCount, 0.5);
+  const auto both = run("aten::normal.Tensor_Tensor", {wide, wide, EValue()});
+  EXPECT_NEAR(moments(both).mean, 0.5, 0.01);
+  EXPECT_NEAR(moments(both).variance, 0.25, 0.01);
+  std::fill_n(wide.mutable_data_as<double>(), kCount, 0.2);
+  const auto coins = run("aten::bernoulli", {wide, EValue()});
+  EXPECT_NEAR(moments(coins).mean, 0.2, 0.01);
+  EXPECT_NEAR(moments(coins).variance, 0.16, 0.01);
+}
+
+TEST(Random, CategoriesComeByTheirWeights) {
+  const Tensor weights = Tensor::of<float>({4}, {1, 0, 2, 5});
+  const auto chosen =
+      elements<int64_t>(draw("aten::multinomial", {weights, kCount, true, EValue()},
+                             {make(DType::kInt64, {kCount})}));
+  std::vector<int> counts(4);
+  for (const int64_t c : chosen) ++counts.at(static_cast<size_t>(c));
+  EXPECT_NEAR(counts[0], kCount / 8, 250);
+  EXPECT_EQ(counts[1], 0);
+  EXPECT_NEAR(counts[2], kCount / 4, 350);
+  EXPECT_NEAR(counts[3], kCount * 5 / 8, 400);
+  // Without replacement: the first of a row is drawn by weight, and none comes twice.
+  constexpr int64_t kRows = 8000;
+  Tensor rows = make(DType::kFloat32, {kRows, 3});
+  for (int64_t i = 0; i < kRows; ++i) {
+    for (int64_t c = 0; c < 3; ++c) rows.mutable_data_as<float>()[3 * i + c] = static_cast<float>(c + 1);
+  }
+  const auto orders = elements<int64_t>(draw("aten::multinomial", {rows, int64_t{3}, false, EValue()},
+                                             {make(DType::kInt64, {kRows, 3})}));
+  std::vector<int> first(3);
+  for (int64_t i = 0; i < kRows; ++i) {
+    const auto at = static_cast<size_t>(3 * i);
+    ++first.at(static_cast<size_t>(orders[at]));
+    EXPECT_EQ(orders[at] + orders[at + 1] + orders[at + 2], 3);
+    EXPECT_NE(orders[at], orders[at + 1]);
+  }
+  EXPECT_NEAR(first[0], kRows / 6, 150);
+  EXPECT_NEAR(first[1], kRows / 3, 180);
+  EXPECT_NEAR(first[2], kRows / 2, 200);
+}
+
+TEST(Random, RefusesWhatIsNoDistribution) {
+  const auto fails = [](std::string_view name, std::vector<EValue> args, Tensor out) {
+    EXPECT_FALSE(call_one(name, std::move(args), std::move(out)).has_value()) << name;
+  };
+  const Tensor pair = Tensor::of<float>({2}, {-1, 2});
+  fails("aten::bernoulli", {pair, EValue()}, pair);
+  fails("aten::exponential", {pair, 0.0, EValue()}, pair);
+  fails("aten::uniform", {pair, 1.0, 0.0, EValue()}, pair);
+  fails("aten::normal.Tensor_float", {pair, -1.0, EValue()}, pair);
+  fails("aten::normal.float_Tensor", {1.0, pair, EValue()}, pair);
+  const Tensor indices = Tensor::of<int64_t>({1}, {0});
+  fails("aten::multinomial", {pair, int64_t{1}, false, EValue()}, indices);
+  fails("aten::multinomial", {Tensor::of<float>({2}, {0, 0}), int64_t{1}, true, EValue()}, indices);
+  fails("aten::multinomial", {Tensor::of<float>({2}, {1, 1}), int64_t{3}, false, EValue()}, indices);
+  fails("aten::multinomial", {pair, int64_t{0}, true, EValue()}, indices);
+}
+
 }  // namespace
 }  // namespace pte::kernels

@@ -75,4 +75,7 @@ void reduce_elements(const Call& call, const Tensor& self, const std::vector<boo
                     });
 }
 
+// In segments.cc.
+Status segment_reduce(Call& call);
+
 }  // namespace pte::kernels

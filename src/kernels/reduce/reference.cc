@@ -315,6 +315,7 @@ std::span<const Entry> reduce_kernels() {
       {Op::aten_any, any},
       {Op::aten_any_dim, any_dim},
       {Op::aten_any_dims, any_dims},
+      {Op::aten_segment_reduce, segment_reduce},
   };
   return kEntries;
 }

@@ -15,6 +15,7 @@ import prim_cases
 import quantized_cases
 import selection_cases
 import shape_cases
+import uncommon_cases
 import vision_cases
 import window_cases
 
@@ -55,6 +56,7 @@ FAMILIES = [
     math_cases.creation,
     math_cases.fourier,
     prim_cases.prim,
+    uncommon_cases.uncommon,
 ]
 
 
