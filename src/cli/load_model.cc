@@ -29,6 +29,21 @@ std::string plural(size_t count, std::string_view noun) {
 // "efficientnet-lite0.pth" → "efficientnet-lite0"
 std::string stem_of(const std::string& path) { return fs::path(path).stem().string(); }
 
+// The recipe that the architecture names, for pictures of the size that the graph takes.
+std::optional<vision::Preprocess> preprocess_of(const zoo::Architecture& architecture,
+                                                const std::vector<int64_t>& shape) {
+  std::optional<vision::Preprocess> recipe = vision::preset(architecture.preprocessing);
+  if (!recipe || shape.size() != 4) return recipe;
+  const int64_t margin = recipe->size - recipe->height;
+  if (architecture.preprocessing == "imagenet" && shape[2] == shape[3]) {
+    return vision::Preprocess::imagenet(shape[2]);
+  }
+  recipe->height = shape[2];
+  recipe->width = shape[3];
+  recipe->size = std::min(shape[2], shape[3]) + margin;
+  return recipe;
+}
+
 // What a zoo model's file says about itself.
 std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architecture,
                                             const zoo::Source& source, const ir::Module& module) {
@@ -39,11 +54,11 @@ std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architectur
   metadata.model = architecture.name;
   metadata.task = architecture.task;
   metadata.labels = labels;
-  metadata.preprocess = vision::preset(architecture.preprocessing);
   const ir::Graph& graph = *module.methods.begin()->second.graph;
   const ir::Value* input = graph.inputs().front();
   metadata.input_name = input->name();
   if (const auto sizes = input->tensor().static_sizes()) metadata.input_shape = *sizes;
+  metadata.preprocess = preprocess_of(architecture, metadata.input_shape);
   const ir::Value* scores = graph.outputs().front().value;
   const std::vector<std::string>& imagenet = vision::imagenet1k_labels();
   if (architecture.task == "classify" && labels.empty() && scores != nullptr &&

@@ -11,6 +11,7 @@ std::vector<Architecture> deep_epi_cnn();
 std::vector<Architecture> efficientnet_lite();
 std::vector<Architecture> mobilenet_v2();
 std::vector<Architecture> mobilenet_v3();
+std::vector<Architecture> pe_core();
 std::vector<Architecture> resnet();
 std::vector<Architecture> ultralytics();
 

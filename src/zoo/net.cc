@@ -60,6 +60,25 @@ ir::Value* Net::keep(const std::string& name, Result<Tensor> tensor) {
   return builder_->constant(name, std::move(*tensor), ir::Constant::Kind::kConstant);
 }
 
+bool Net::note(const std::vector<Weight>& weights) {
+  if (!builder_) weights_.insert(weights_.end(), weights.begin(), weights.end());
+  return builder_ != nullptr && status_.has_value();
+}
+
+ir::Value* Net::keep_result(const std::string& name,
+                            const std::function<Result<Tensor>(const Tensors&)>& make,
+                            const std::vector<Weight>& weights) {
+  Tensors tensors;
+  for (const Weight& weight : weights) {
+    const Tensor* tensor = state().find(weight.name);
+    if (!tensor) return fail(internal_error("weight '{}' was not checked", weight.name));
+    auto converted = as_float32(*tensor);
+    if (!converted) return fail(std::move(converted.error()).at(weight.name));
+    tensors.push_back(std::move(*converted));
+  }
+  return keep(name + ".made", make(tensors));
+}
+
 ir::Value* Net::call(Op op, std::vector<ir::Arg> args) {
   if (!builder_ || !status_) return nullptr;
   auto value = builder_->call(op, std::move(args));

@@ -57,6 +57,24 @@ class Net {
   ir::Value* linear(ir::Value* x, ir::Value* matrix, ir::Value* bias);
   // A tensor of the checkpoint.
   ir::Value* parameter(std::string name, Sizes sizes);
+  // A tensor made of one or several of the checkpoint, which `make` gets as dense float32. It is kept
+  // under the first one's name with a suffix.
+  template <typename Make>
+  ir::Value* transformed(const Weight& a, const Make& make) {
+    if (!note({a})) return nullptr;
+    return keep_result(a.name, [&](const Tensors& t) { return make(t[0]); }, {a});
+  }
+  template <typename Make>
+  ir::Value* transformed(const Weight& a, const Weight& b, const Make& make) {
+    if (!note({a, b})) return nullptr;
+    return keep_result(a.name, [&](const Tensors& t) { return make(t[0], t[1]); }, {a, b});
+  }
+  template <typename Make>
+  ir::Value* transformed(const Weight& a, const Weight& b, const Weight& c, const Make& make) {
+    if (!note({a, b, c})) return nullptr;
+    return keep_result(a.name, [&](const Tensors& t) { return make(t[0], t[1], t[2]); },
+                       {a, b, c});
+  }
   // A tensor that the description computes; `make` is called only when the graph is made.
   template <typename Make>
   ir::Value* computed(const std::string& name, const Make& make) {
@@ -86,6 +104,12 @@ class Net {
  private:
   ir::Value* weight(std::string name, Sizes sizes, ir::Constant::Kind kind);
   ir::Value* keep(const std::string& name, Result<Tensor> tensor);
+  using Tensors = std::vector<Tensor>;
+  // True when the graph is being made; else the weights are noted.
+  bool note(const std::vector<Weight>& weights);
+  ir::Value* keep_result(const std::string& name,
+                         const std::function<Result<Tensor>(const Tensors&)>& make,
+                         const std::vector<Weight>& weights);
 
   const Source& source_;
   ir::Builder* builder_ = nullptr;

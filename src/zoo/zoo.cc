@@ -78,7 +78,11 @@ Fit nearest(const Source& source) {
   Fit best;
   for (const Architecture& architecture : architectures()) {
     const Fit fit = fit_of(architecture, source);
-    if (!best.architecture || fit.score() > best.score()) best = fit;
+    // Of two that fit alike, the one that uses more of the checkpoint.
+    if (!best.architecture || fit.score() > best.score() ||
+        (fit.score() == best.score() && fit.needed > best.needed)) {
+      best = fit;
+    }
   }
   return best;
 }
@@ -189,7 +193,7 @@ std::string plain_name(std::string_view name) {
 std::span<const Architecture> architectures() {
   static const std::vector<Architecture> all = [] {
     std::vector<Architecture> rows;
-    for (const auto family : {efficientnet_lite, mobilenet_v2, mobilenet_v3, resnet, ultralytics, deep_epi_cnn}) {
+    for (const auto family : {efficientnet_lite, mobilenet_v2, mobilenet_v3, resnet, pe_core, ultralytics, deep_epi_cnn}) {
       for (Architecture& row : family()) rows.push_back(std::move(row));
     }
     return rows;

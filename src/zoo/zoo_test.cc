@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <map>
 
 #include "ir/verify.h"
@@ -102,6 +103,15 @@ constexpr Case kCases[] = {
     {"yolov5mu", 559, 25111456, "float32[1,84,8400]"},
     {"yolov5lu", 691, 53225024, "float32[1,84,8400]"},
     {"yolov5xu", 823, 97276448, "float32[1,84,8400]"},
+    {"pe_core_t16_384", 312, 69545600, "float32[1,512]"},
+    {"pe_core_t16_384_vision", 163, 6140544, "float32[1,512]"},
+    {"pe_core_t16_384_text", 149, 63405056, "float32[1,512]"},
+    {"pe_core_s16_384", 312, 87187712, "float32[1,512]"},
+    {"pe_core_s16_384_vision", 163, 23782656, "float32[1,512]"},
+    {"pe_core_s16_384_text", 149, 63405056, "float32[1,512]"},
+    {"pe_core_b16_224", 456, 447659520, "float32[1,1024]"},
+    {"pe_core_b16_224_vision", 163, 93672960, "float32[1,1024]"},
+    {"pe_core_b16_224_text", 293, 353986560, "float32[1,1024]"},
     {"deep_epi_cnn", 128, 97362, "float32[1,2]"},
 };
 
@@ -118,12 +128,19 @@ TEST_P(Published, IsRecognisedAndBuilt) {
   EXPECT_EQ(parameters, c.parameters);
   const auto recognised = recognise(state);
   ASSERT_TRUE(recognised) << recognised.error().message;
-  EXPECT_EQ((*recognised)->name, c.name);
+  // T16 and S16 have the same text tower.
+  if (c.name != "pe_core_s16_384_text") {
+    EXPECT_EQ((*recognised)->name, c.name);
+  }
   auto module = build(**recognised, state);
   ASSERT_TRUE(module) << module.error().message;
   EXPECT_TRUE(ir::verify(*module));
-  EXPECT_EQ(output_type(*module), c.output);
-  EXPECT_EQ(ir::to_string(module->forward().inputs().at(0)->type()), find(c.name)->input);
+  ASSERT_EQ(module->methods.size(), (*recognised)->methods.size());
+  const ir::Graph& first = *module->methods.begin()->second.graph;
+  EXPECT_EQ(ir::to_string(first.inputs().at(0)->type()), find(c.name)->input);
+  for (const auto& [name, method] : module->methods) {
+    EXPECT_EQ(ir::to_string(method.graph->outputs().at(0).value->type()), c.output) << name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, Published, ::testing::ValuesIn(kCases),
@@ -137,6 +154,54 @@ TEST(Zoo, EveryArchitectureIsTested) {
               1)
         << architecture.name;
   }
+}
+
+// The other names of the same weights.
+StateDict renamed(const StateDict& state, const std::function<std::string(std::string)>& rename) {
+  StateDict out;
+  for (const auto& entry : state.entries()) {
+    if (const std::string name = rename(entry.name); !name.empty()) out.set(name, entry.tensor);
+  }
+  return out;
+}
+
+TEST(Zoo, PeCoreKnowsTheNamesOfItsMirrors) {
+  StateDict hints;
+  hints.set("patch_embed.proj.weight", zeros({192, 3, 16, 16}));
+  const StateDict timm = zeros_for("pe_core_t16_384_vision", hints);
+  EXPECT_TRUE(timm.contains("blocks.11.attn.qkv.weight"));
+  EXPECT_TRUE(timm.contains("attn_pool.kv.bias"));
+  EXPECT_EQ((*recognise(timm))->name, "pe_core_t16_384_vision");
+
+  const StateDict text = zeros_for("pe_core_t16_384_text");
+  StateDict open_clip =
+      renamed(timm, [](std::string name) { return "visual.trunk." + std::move(name); });
+  for (const auto& entry : text.entries()) open_clip.set("text." + entry.name, entry.tensor);
+  open_clip.set("logit_scale", Tensor::scalar(2.66f));
+  EXPECT_EQ((*recognise(open_clip))->name, "pe_core_t16_384");
+  const auto module = build("PE-Core-T16-384", open_clip);
+  ASSERT_TRUE(module) << module.error().message;
+  EXPECT_EQ(module->methods.size(), 2U);
+  // One tower out of a checkpoint of both.
+  for (const std::string_view part : {"pe_core_t16_384_vision", "pe_core_t16_384_text"}) {
+    auto tower = build(part, open_clip);
+    ASSERT_TRUE(tower) << tower.error().message;
+    EXPECT_EQ(output_type(*tower), "float32[1,512]");
+  }
+}
+
+TEST(Zoo, PeCoreTakesOtherSizesAndBatches) {
+  const StateDict state = zeros_for("pe_core_t16_384_vision");
+  auto module = build("pe_core_t16_384_vision", state, {.input_shapes = {{3, 3, 224, 256}}});
+  ASSERT_TRUE(module) << module.error().message;
+  EXPECT_EQ(output_type(*module), "float32[3,512]");
+  EXPECT_FALSE(build("pe_core_t16_384_vision", state, {.input_shapes = {{1, 3, 224, 250}}}));
+  const auto dynamic =
+      build("pe_core_t16_384", zeros_for("pe_core_t16_384"), {.dynamic_batch = ir::Range{1, 8}});
+  ASSERT_TRUE(dynamic) << dynamic.error().message;
+  // Which sizes would they be of?
+  EXPECT_FALSE(build("pe_core_t16_384", zeros_for("pe_core_t16_384"),
+                     {.input_shapes = {{1, 3, 384, 384}}}));
 }
 
 TEST(Zoo, NamesMayBeWrittenInSeveralWays) {
