@@ -1,5 +1,6 @@
 #include "importers/import.h"
 
+#include "importers/onnx/onnx.h"
 #include "importers/torch_export/torch_export.h"
 
 namespace pte::importers {
@@ -24,6 +25,11 @@ Result<Imported> from_pt2(const MappedFile& file, const ImportOptions& options) 
   return out;
 }
 
+Result<Imported> from_onnx(const MappedFile& file, const ImportOptions& options) {
+  PTE_TRY(OnnxImport read, import_onnx(file, options));
+  return std::move(read.imported);
+}
+
 }  // namespace
 
 bool carries_graph(FileKind kind) {
@@ -45,9 +51,10 @@ Result<Imported> import_graph(const MappedFile& file, const ImportOptions& optio
     case FileKind::kTorchExport:
     case FileKind::kTorchExportOld:
       return from_pt2(file, options);
+    case FileKind::kOnnx:
+      return from_onnx(file, options);
     case FileKind::kTorchScript:
     case FileKind::kTorchScriptLite:
-    case FileKind::kOnnx:
       return unsupported("{}: {} cannot be read by this build", file.path(), describe(kind));
     default:
       return invalid_data("{}: not a model with a graph: it is {}", file.path(), describe(kind));
