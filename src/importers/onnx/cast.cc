@@ -72,7 +72,8 @@ Ex round_to_narrow(const Ex& given, int32_t type, bool saturate) {
   } else {
     y = e.where((y.abs() > f.largest) || infinite, nan, y);
   }
-  y = e.where(is_nan, nan, y);
+  // float4 has no NaN; what stands for it is minus zero.
+  y = e.where(is_nan, type == kFloat4E2M1 ? e.full({}, -0.0, DType::kFloat32) : nan, y);
   if (!f.negative_zero) y = e.where(y == 0.0, e.full({}, 0, DType::kFloat32), y);
   return y;
 }
@@ -111,12 +112,8 @@ Ex cast_to(NodeCall& c, const Ex& x, int32_t to, bool saturate) {
     case kUInt2: {
       const int bits = to == kInt4 || to == kUInt4 ? 4 : 2;
       const bool is_signed = to == kInt4 || to == kInt2;
-      if (!is_floating(x.dtype())) return wrap_bits(x, bits, is_signed);
-      // Floats round to the nearest value there is.
-      const double low = is_signed ? -static_cast<double>(1 << (bits - 1)) : 0;
-      const double high = is_signed ? static_cast<double>((1 << (bits - 1)) - 1)
-                                    : static_cast<double>((1 << bits) - 1);
-      return x.round().clamp(low, high).cast(*dtype);
+      // The whole part's low bits, as integers wrap everywhere.
+      return wrap_bits(x, bits, is_signed);
     }
     default:
       break;

@@ -100,6 +100,7 @@ void conv_transpose(NodeCall& c) {
       const int64_t target = wanted.empty() ? size * stride[i] : wanted[i];
       const int64_t total = stride[i] * (size - 1) + extra[i] + (kernel[i] - 1) * dilation[i] + 1 - target;
       begin[i] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
+      if (total < 0) begin[i] = 0;  // room that is missing is made at the end
       end[i] = total - begin[i];
     }
   }

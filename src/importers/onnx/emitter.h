@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "importers/torch_export/aliases.h"
+#include "importers/aten/node_maker.h"
 #include "ir/graph.h"
 
 namespace pte::importers::onnx {

@@ -250,21 +250,16 @@ void max_unpool(NodeCall& c) {
   // The places count in the tensor of this size; a larger one is filled up behind.
   const Ex zeros = c.e.full({total}, 0, x.dtype());
   Ex y = c.e.call(Op::aten_scatter_src, {zeros.v, int64_t{0}, places.view({int64_t{-1}}).v,
-                                         x.view({int64_t{-1}}).v});
-  if (!c.has(2)) return c.set(y.view(sizes));
-  const std::vector<int64_t> wanted = c.ints(2);
-  if (c.failed() || wanted.size() != x.rank()) return;
-  // With a shape of its own the places count in that shape.
-  int64_t all = 1;
-  std::vector<Arg> shape;
-  for (const int64_t size : wanted) {
-    if (size < 0) return c.fail(invalid_data("a size of {}", size));
-    all *= size;
-    shape.emplace_back(size);
+                                         x.view({int64_t{-1}}).v})
+             .view(sizes);
+  if (c.has(2)) {
+    const std::vector<int64_t> wanted = c.ints(2);
+    if (c.failed() || wanted.size() != x.rank()) return;
+    std::vector<int64_t> begin(spatial, 0), end;
+    for (size_t i = 0; i < spatial; ++i) end.push_back(wanted[i + 2] - natural[i]);
+    y = pad_last(y, begin, end);
   }
-  y = c.e.call(Op::aten_scatter_src, {c.e.full({all}, 0, x.dtype()).v, int64_t{0},
-                                      places.view({int64_t{-1}}).v, x.view({int64_t{-1}}).v});
-  c.set(y.view(shape));
+  c.set(y);
 }
 
 constexpr RuleEntry kRules[] = {
