@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/import_flags.h"
 #include "cli/load_model.h"
 #include "cli/output.h"
 #include "ir/text.h"
@@ -18,6 +19,7 @@ struct Flags {
   std::string model;
   std::string architecture;
   std::string input_shapes;
+  ImportFlags import;
   std::vector<std::string> backends{"xnnpack"};
   std::string output;
   std::string output_dir;
@@ -142,6 +144,7 @@ Result<int> run_export(const Flags& flags, const Context& context) {
   LoadOptions load;
   load.architecture = flags.architecture;
   PTE_TRY(load.shapes, parse_shapes(flags.input_shapes));
+  PTE_TRY(load.import, import_options(flags.import));
   Stopwatch load_watch;
   PTE_TRY(const LoadedModel model, load_model(flags.model, load));
   const double load_time = load_watch.milliseconds();
@@ -221,6 +224,7 @@ void add_export(Commands& commands) {
                       "The architecture (see `pte zoo`); default: from the keys");
   command->add_option("--input-shapes", flags->input_shapes,
                       "Sizes of the inputs, as \"1,3,224,224;1,100\"");
+  add_import_flags(command, flags->import);
   command->add_option("--backends", flags->backends, "portable, xnnpack; one file each")
       ->capture_default_str();
   command->add_option("-o,--output", flags->output, "The file to write (one backend)");

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/import_flags.h"
 #include "cli/load_model.h"
 #include "cli/output.h"
 #include "cli/plugins.h"
@@ -23,6 +24,7 @@ struct Flags {
   std::string method = "forward";
   std::string architecture;
   std::string input_shapes;
+  ImportFlags import;
   std::string format = "npy";
   int threads = 0;
   double timeout = 0;
@@ -132,6 +134,7 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   LoadOptions load;
   load.architecture = flags.architecture;
   PTE_TRY(load.shapes, parse_shapes(flags.input_shapes));
+  PTE_TRY(load.import, import_options(flags.import));
   PTE_TRY(program::Program loaded, load_program(file, load));
   const auto program = std::make_shared<const program::Program>(std::move(loaded));
   const program::Method* method = program->find_method(flags.method);
@@ -214,6 +217,7 @@ void add_run(Commands& commands) {
       ->capture_default_str();
   command->add_option("--method", flags->method, "The method to run")->capture_default_str();
   command->add_option("--model", flags->architecture, "The architecture of a checkpoint");
+  add_import_flags(command, flags->import);
   command->add_option("--input-shapes", flags->input_shapes, "Input sizes of a checkpoint's model");
   add_plugin_option(command, flags->plugins);
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")

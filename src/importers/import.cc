@@ -2,6 +2,7 @@
 
 #include "importers/onnx/onnx.h"
 #include "importers/torch_export/torch_export.h"
+#include "importers/torchscript/torchscript.h"
 
 namespace pte::importers {
 namespace {
@@ -54,6 +55,7 @@ Result<Imported> import_graph(const MappedFile& file, const ImportOptions& optio
     case FileKind::kOnnx:
       return from_onnx(file, options);
     case FileKind::kTorchScript:
+      return import_torchscript(file, options);
     case FileKind::kTorchScriptLite:
       return unsupported("{}: {} cannot be read by this build", file.path(), describe(kind));
     default:
