@@ -108,6 +108,11 @@ Arg default_arg(const ArgSchema& schema) {
       !std::holds_alternative<std::monostate>(schema.default_value)) {
     return MemoryFormat::kContiguous;
   }
+  // "long" is the only dtype that stands as a default.
+  if (schema.kind == ArgKind::kDType &&
+      !std::holds_alternative<std::monostate>(schema.default_value)) {
+    return DType::kInt64;
+  }
   return std::visit(
       []<typename T>(const T& value) -> Arg {
         if constexpr (std::is_same_v<T, std::monostate>) {

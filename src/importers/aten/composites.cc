@@ -74,7 +74,7 @@ std::string name_of_target(std::string_view target) {
 }  // namespace
 
 std::vector<std::span<const Composite>> composite_families() {
-  return {activation_composites(), name_composites()};
+  return {activation_composites(), attention_composites(), conv_composites(), elementwise_composites(), factory_composites(), indexing_composites(), linalg_composites(), loss_composites(), name_composites(), norm_composites(), pool_composites(), recurrent_composites(), reduction_composites(), resample_composites(), view_composites()};
 }
 
 const Overload* find_overload(std::string_view full_name) {
@@ -107,7 +107,14 @@ const Overload* find_in_place(std::string_view full_name) {
     return find_overload(fmt::format("{}__{}{}", space, name.substr(3), overload));
   if (name.size() < 2 || !name.ends_with('_') || name.ends_with("__")) return nullptr;
   name.remove_suffix(1);
-  return find_overload(fmt::format("{}{}{}", space, name, overload));
+  // Some in-place forms have an overload's name where the other form has none, or the reverse.
+  for (const std::string_view form : {overload, std::string_view(""), std::string_view(".int")}) {
+    if (form.empty() && !overload.empty() && overload != ".Tensor") continue;
+    if (form == ".int" && !overload.empty()) continue;
+    if (const Overload* found = find_overload(fmt::format("{}{}{}", space, name, form)))
+      return found;
+  }
+  return nullptr;
 }
 
 const Overload* scalar_overload(const Overload& from) {

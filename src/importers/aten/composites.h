@@ -72,6 +72,19 @@ struct Composite {
 // Every family, in the order of look-up.
 std::vector<std::span<const Composite>> composite_families();
 std::span<const Composite> activation_composites();
+std::span<const Composite> attention_composites();
+std::span<const Composite> conv_composites();
+std::span<const Composite> elementwise_composites();
+std::span<const Composite> factory_composites();
+std::span<const Composite> indexing_composites();
+std::span<const Composite> linalg_composites();
+std::span<const Composite> loss_composites();
 std::span<const Composite> name_composites();
+std::span<const Composite> norm_composites();
+std::span<const Composite> pool_composites();
+std::span<const Composite> recurrent_composites();
+std::span<const Composite> reduction_composites();
+std::span<const Composite> resample_composites();
+std::span<const Composite> view_composites();
 
 }  // namespace pte::importers

@@ -97,6 +97,16 @@ Expr cast(const Expr& a, DType dtype) {
 
 DType floating(DType dtype) { return is_floating(dtype) ? dtype : DType::kFloat32; }
 
+DType promoted(DType dtype, const Arg& number) {
+  if (is_floating(dtype) || is_complex(dtype)) return dtype;
+  const bool real =
+      std::holds_alternative<double>(number.v) ||
+      (number.value() != nullptr &&
+       std::holds_alternative<ir::SymFloatType>(number.value()->type()));
+  if (real) return DType::kFloat32;
+  return dtype == DType::kBool && !std::holds_alternative<bool>(number.v) ? DType::kInt64 : dtype;
+}
+
 Expr widened(const Expr& a) {
   return is_floating(a.dtype()) && size_of(a.dtype()) >= 4 ? a : cast(a, DType::kFloat32);
 }

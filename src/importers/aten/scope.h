@@ -177,6 +177,8 @@ Expr widened(const Expr& a);
 Expr narrowed(const Expr& a, DType dtype);
 // The floating dtype that PyTorch computes in for this one: float32 for integers.
 DType floating(DType dtype);
+// The dtype that an operation of a tensor of this one with a number has.
+DType promoted(DType dtype, const Arg& number);
 
 Expr view(const Expr& a, const SymSizes& sizes);
 Expr expand(const Expr& a, const SymSizes& sizes, const Expr& near = {});

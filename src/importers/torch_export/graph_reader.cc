@@ -54,7 +54,11 @@ Result<Slot*> GraphReader::find(std::string_view name, const JsonView& place) {
 Result<size_t> GraphReader::handle(std::string_view name, const JsonView& place) {
   PTE_TRY(const Slot* slot, find(name, place));
   const auto* index = std::get_if<size_t>(slot);
-  if (index == nullptr) return place.invalid(fmt::format("'{}' is no tensor", shown(name)));
+  if (index == nullptr) {
+    if (std::get<Arg>(*slot).is_none())
+      return unsupported("{}: '{}', a result that is not worked out", place.path(), shown(name));
+    return place.invalid(fmt::format("'{}' is no tensor", shown(name)));
+  }
   return *index;
 }
 
@@ -273,6 +277,44 @@ Status GraphReader::read_node(const JsonView& node) {
   return unsupported("the operator {}", shown(name));
 }
 
+// Numbers where the overload takes tensors: the overload becomes its scalar form when the number is
+// its second operand; else it becomes a tensor of rank 0, in the dtype of its neighbour where that
+// is of its kind, so that promotion treats it as a number.
+template <typename PlaceOf>
+Status GraphReader::place_numbers(std::vector<Given>& given, const PlaceOf& place_of,
+                                  const Overload*& overload) {
+  const OpInfo& op = *overload->info;
+  const ir::TensorType* neighbour = nullptr;
+  for (const Given& item : given) {
+    if (neighbour == nullptr && item.arg.value() != nullptr && item.arg.value()->is_tensor())
+      neighbour = &item.arg.value()->tensor();
+  }
+  for (size_t i = 0; i < given.size(); ++i) {
+    const int index = place_of(i);
+    if (index < 0 || static_cast<size_t>(index) >= op.args.size() ||
+        op.args[static_cast<size_t>(index)].kind != ArgKind::kTensor) {
+      continue;
+    }
+    const Value* value = given[i].arg.value();
+    if (!given[i].arg.number() && (value == nullptr || value->is_tensor())) continue;
+    const Overload* scalar = index == 1 ? scalar_overload(*overload) : nullptr;
+    if (scalar != nullptr) {
+      overload = scalar;
+      return {};
+    }
+    if (neighbour == nullptr) continue;
+    const bool real = std::holds_alternative<double>(given[i].arg.v) ||
+                      (value != nullptr && std::holds_alternative<ir::SymFloatType>(value->type()));
+    DType dtype = real ? DType::kFloat32 : DType::kInt64;
+    if (is_floating(neighbour->dtype) || (!real && neighbour->dtype != DType::kBool))
+      dtype = neighbour->dtype;
+    PTE_TRY(Value * number,
+            maker_.call(Op::aten_scalar_tensor, {given[i].arg, dtype}, "number"));
+    given[i].arg = number;
+  }
+  return {};
+}
+
 // The arguments in schema order, defaults in the gaps. `op` becomes its scalar variant when a
 // number stands where it takes its second tensor. In-place forms call their first operand `self`
 // whatever the other form calls it.
@@ -281,11 +323,6 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
   const OpInfo* op = overload->info;
   const bool in_place = target.kind != Target::Kind::kCall;
   PTE_TRY(const auto inputs, node.items_at("inputs"));
-  struct Given {
-    std::string_view name;
-    JsonView view;
-    Arg arg;
-  };
   std::vector<Given> given;
   for (const JsonView& input : inputs) {
     PTE_TRY(const std::string_view name, input.text_at("name"));
@@ -298,21 +335,8 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
       return static_cast<int>(i);
     return op->arg_index(given[i].name);
   };
-  // A scalar in the place of the second tensor.
-  for (size_t i = 0; i < given.size(); ++i) {
-    const int index = place_of(i);
-    if (index != 1 || op->args[1].kind != ArgKind::kTensor) continue;
-    const Value* value = given[i].arg.value();
-    if (given[i].arg.number() || (value != nullptr && !value->is_tensor())) {
-      if (const Overload* variant = scalar_overload(*overload)) {
-        overload = variant;
-        op = variant->info;
-      } else if (value == nullptr) {
-        PTE_TRY(Value * number, maker_.call(Op::aten_scalar_tensor, {given[i].arg}, "number"));
-        given[i].arg = number;
-      }
-    }
-  }
+  PTE_CHECK(place_numbers(given, place_of, overload));
+  op = overload->info;
   std::vector<Arg> args(op->args.size());
   std::vector<bool> present(op->args.size(), false);
   for (size_t i = 0; i < given.size(); ++i) {
@@ -327,12 +351,6 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
   for (size_t i = 0; i < args.size(); ++i) {
     const ArgSchema& schema = op->args[i];
     if (present[i]) continue;
-    if (!target.missing.empty() && schema.name == target.missing) {
-      // An arange counts in integers; zeros and ones are floats unless a dtype says otherwise.
-      args[i] = op->op == Op::aten_full ? Arg(target.missing_value)
-                                        : Arg(static_cast<int64_t>(target.missing_value));
-      continue;
-    }
     if (!schema.has_default && !schema.optional && !op->has(kTagHigherOrder)) {
       return node.invalid(fmt::format("{} lacks its argument '{}'", op->full_name(), schema.name));
     }
@@ -410,6 +428,19 @@ bool GraphReader::is_contiguous(const JsonView& node) const {
   return meta && meta->is_contiguous();
 }
 
+// as_strided speaks of places in memory: it means the same here when the operand lies there in
+// row-major order, from the start unless no offset is given.
+Status GraphReader::check_strided(const JsonView& node, const std::vector<Arg>& args) const {
+  const auto operand = find_argument(node, "self", 0);
+  const auto tensor = operand ? operand->find("as_tensor") : std::nullopt;
+  const auto name = tensor ? tensor->text_at("name") : Result<std::string_view>(std::string_view());
+  if (name && !name->empty()) {
+    PTE_TRY(const TensorMeta meta, tensor_meta(*name));
+    if (meta.is_contiguous() && (args[3].is_none() || meta.offset.is_constant(0))) return {};
+  }
+  return unsupported("aten.as_strided.default of a tensor that is itself a view");
+}
+
 Status GraphReader::bind_results(const JsonView& node, const Overload& overload,
                                  const std::vector<Arg>& results,
                                  const std::vector<std::string_view>& names,
@@ -466,6 +497,7 @@ Status GraphReader::read_call(const JsonView& node, const Target& target, std::s
   const Overload* overload = target.overload;
   PTE_TRY(std::vector<Arg> args, read_args(node, target, overload));
   const OpInfo& op = *overload->info;
+  if (op.name == "aten::as_strided") PTE_CHECK(check_strided(node, args));
   PTE_TRY(const auto outputs, output_names(node));
   std::vector<std::string_view> names;
   for (const auto& [name, view] : outputs) names.push_back(name);

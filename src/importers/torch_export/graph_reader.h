@@ -57,6 +57,15 @@ class GraphReader {
   Status read_call(const JsonView& node, const Target& target, std::string_view name);
   Status read_fill(const JsonView& node, std::string_view name);
   Status read_inlined(const JsonView& node);
+  struct Given {
+    std::string_view name;
+    JsonView view;
+    ir::Arg arg;
+  };
+  template <typename PlaceOf>
+  Status place_numbers(std::vector<Given>& given, const PlaceOf& place_of,
+                       const Overload*& overload);
+  Status check_strided(const JsonView& node, const std::vector<ir::Arg>& args) const;
   Result<std::vector<ir::Arg>> read_args(const JsonView& node, const Target& target,
                                          const Overload*& overload);
   // The results of a call, lists of tensors taken apart.

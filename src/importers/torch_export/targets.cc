@@ -75,24 +75,6 @@ Target resolve_target(std::string_view target) {
     const auto kind = restrides(target) ? Target::Kind::kRestride : Target::Kind::kInPlace;
     return {kind, overload};
   }
-  // Short forms of operators that the table has in full.
-  struct ShortForm {
-    std::string_view target;
-    std::string_view full;
-    std::string_view missing;
-    double value;
-  };
-  constexpr ShortForm kShortForms[] = {
-      {"aten.arange.default", "aten::arange.start_step", "start", 0},
-      {"aten.arange.start", "aten::arange.start_step", "", 0},
-      {"aten.sum.default", "aten::sum.dim_IntList", "", 0},
-      {"aten.zeros.default", "aten::full", "fill_value", 0},
-      {"aten.ones.default", "aten::full", "fill_value", 1},
-  };
-  for (const ShortForm& form : kShortForms) {
-    if (target == form.target)
-      return {Target::Kind::kCall, find_overload(form.full), form.missing, form.value};
-  }
   return call(find_overload(name));
 }
 
@@ -139,8 +121,12 @@ bool is_true(const std::optional<JsonView>& argument) {
 
 // Operators that do something else in a model that was exported in training mode.
 bool trains(const JsonView& node, const OpInfo& op) {
-  if (op.op == Op::aten_batch_norm) return is_true(find_argument(node, "training", 5));
-  if (op.has(kTagIdentity) && op.arg_index("train") >= 0)
+  if (op.name == "aten::batch_norm") {
+    // Without running statistics the batch's own are used in evaluation mode too.
+    const auto mean = find_argument(node, "running_mean", 3);
+    return mean && !mean->find("as_none") && is_true(find_argument(node, "training", 5));
+  }
+  if (op.name.ends_with("dropout") && op.arg_index("train") >= 0)
     return is_true(find_argument(node, "train", 2));
   return false;
 }

@@ -25,9 +25,6 @@ struct Target {
   Kind kind = Kind::kUnknown;
   const Overload* overload = nullptr;
   const OpInfo* op() const { return overload == nullptr ? nullptr : overload->info; }
-  // An argument that `op` has and the target lacks, and its value: the start of arange(end).
-  std::string_view missing = {};
-  double missing_value = 0;
 };
 Target resolve_target(std::string_view target);
 
