@@ -8,7 +8,7 @@ namespace pte::importers::onnx {
 using ir::Arg;
 using ir::ArgList;
 
-Window window_of(NodeCall& c, const Ex& x, std::vector<int64_t> kernel, bool ceil_mode) {
+Window window_of(NodeCall& c, const Ex& x, std::vector<int64_t> kernel) {
   Window w;
   const size_t count = kernel.size();
   w.kernel = std::move(kernel);
@@ -41,11 +41,10 @@ Window window_of(NodeCall& c, const Ex& x, std::vector<int64_t> kernel, bool cei
       w.end[i] = total - w.begin[i];
     }
   }
-  static_cast<void>(ceil_mode);
   return w;
 }
 
-Ex convolve(NodeCall& c, const Ex& given, const Ex& weight, const Ex& bias, const Ex*) {
+Ex convolve(NodeCall& c, const Ex& given, const Ex& weight, const Ex& bias) {
   Ex x = given;
   const size_t spatial = x.rank() < 2 ? 0 : x.rank() - 2;
   if (!c.failed() && (weight.rank() != x.rank() || spatial == 0)) {

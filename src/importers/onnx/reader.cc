@@ -133,6 +133,7 @@ bool GraphReader::fold(NodeCall& call) {
       fold.inputs.push_back(nullptr);
       continue;
     }
+    if (node.op == "CastLike" && i == 1) continue;  // its type alone counts
     const Small* small = call.small(i);
     if (small == nullptr || call.failed()) return false;
     fold.inputs.push_back(small);
@@ -155,6 +156,10 @@ bool GraphReader::fold(NodeCall& call) {
     if (!to || is_carried(static_cast<int32_t>(call.i("to", 0))) || call.type(0) != kUndefined)
       return false;
     fold.to = *to;
+  }
+  if (node.op == "CastLike") {
+    fold.to = call.dtype(1);
+    if (!fold.to || call.type(0) != kUndefined || call.type(1) != kUndefined) return false;
   }
   // Attributes of old versions stand in the places of inputs.
   std::vector<Small> extra;
@@ -338,6 +343,16 @@ Ex NodeCall::in(size_t input) {
     return nothing;
   }
   return *value;
+}
+
+std::optional<DType> NodeCall::dtype(size_t input) const {
+  const Item* found = item(input);
+  if (found == nullptr) return std::nullopt;
+  if (found->value != nullptr && found->value->is_tensor()) return found->value->tensor().dtype;
+  if (found->small != nullptr) return found->small->dtype;
+  if (found->initializer == nullptr) return std::nullopt;
+  const auto type = carrier_type(found->initializer->type);
+  return type ? std::optional(*type) : std::nullopt;
 }
 
 int32_t NodeCall::type(size_t input) const {

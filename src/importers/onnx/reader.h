@@ -103,7 +103,10 @@ class NodeCall {
   Ex in(size_t input);
   // Nothing (a null Ex) when left out.
   Ex maybe(size_t input) { return has(input) ? in(input) : Ex{&e, nullptr}; }
+  // The ONNX type where a wider one carries it, else kUndefined.
   int32_t type(size_t input) const;
+  // The element type, known without making a value.
+  std::optional<DType> dtype(size_t input) const;
   // What is known of the elements; null when they are not, or the input is left out.
   const Small* small(size_t input);
   // The elements, which must be known.

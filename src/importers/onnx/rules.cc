@@ -14,7 +14,7 @@ Table default_table() {
         reduce_rules(), matrix_rules(), convolution_rules(), pooling_rules(),
         normalization_rules(), resize_rules(), quantize_rules(), recurrent_rules(),
         control_rules(), attention_rules(), loss_rules(), signal_rules(), vision_rules(),
-        random_rules()}) {
+        random_rules(), runtime_rules()}) {
     for (const RuleEntry& entry : rules) table.emplace(entry.op, entry.rule);
   }
   return table;

@@ -34,6 +34,8 @@ std::span<const RuleEntry> vision_rules();
 std::span<const RuleEntry> random_rules();
 // Of the domain com.microsoft.
 std::span<const RuleEntry> microsoft_rules();
+// Those that ONNX Runtime puts into the default domain.
+std::span<const RuleEntry> runtime_rules();
 
 // Rounds float32 values to those of a float8 or float4 type (cast.cc).
 Ex round_to_narrow(const Ex& x, int32_t type, bool saturate);
@@ -50,13 +52,13 @@ Ex dequantize(NodeCall& c, size_t x, size_t scale, size_t zero_point, int64_t ax
 // float values to the integers of `dtype` by a scale and a zero point that the call gives.
 Ex quantize_to(NodeCall& c, const Ex& x, size_t scale, size_t zero_point, int64_t axis);
 // A convolution of ready operands with the attributes of the call (convolution.cc).
-Ex convolve(NodeCall& c, const Ex& x, const Ex& weight, const Ex& bias, const Ex* pad_value = nullptr);
+Ex convolve(NodeCall& c, const Ex& x, const Ex& weight, const Ex& bias);
 // [before, after] of every spatial dimension, from pads and auto_pad.
 struct Window {
   std::vector<int64_t> kernel, stride, dilation, begin, end;
   bool symmetric() const { return begin == end; }
 };
-Window window_of(NodeCall& c, const Ex& x, std::vector<int64_t> kernel, bool ceil_mode = false);
+Window window_of(NodeCall& c, const Ex& x, std::vector<int64_t> kernel);
 // Zeros (or `value`) around the last dimensions; negative widths crop.
 Ex pad_last(const Ex& x, const std::vector<int64_t>& begin, const std::vector<int64_t>& end,
             double value = 0);

@@ -382,6 +382,7 @@ Maybe unary(const FoldCall& c) {
       else if (c.op == "Floor") value = std::floor(value);
       else if (c.op == "Ceil") value = std::ceil(value);
       else if (c.op == "Sqrt") value = std::sqrt(value);
+      else if (c.op == "Relu") value = value > 0 ? value : 0;
       else return std::nullopt;
       item = stored(value, out.dtype);
     } else {
@@ -795,7 +796,7 @@ constexpr Rule kRules[] = {
     {"Min", binary, 1},        {"Pow", binary, 2},          {"And", binary, 2},
     {"Or", binary, 2},         {"Xor", binary, 2},          {"Equal", binary, 2},
     {"Less", binary, 2},       {"LessOrEqual", binary, 2},  {"Greater", binary, 2},
-    {"GreaterOrEqual", binary, 2}, {"Neg", unary, 1},       {"Abs", unary, 1},
+    {"GreaterOrEqual", binary, 2}, {"Neg", unary, 1},         {"Relu", unary, 1},        {"CastLike", cast, 1},       {"Abs", unary, 1},
     {"Floor", unary, 1},       {"Ceil", unary, 1},          {"Sqrt", unary, 1},
     {"Not", unary, 1},         {"Cast", cast, 1},           {"Gather", gather, 2},
     {"Slice", slice, 3},       {"Concat", concat, 1},       {"Unsqueeze", reshape, 1},
