@@ -254,7 +254,14 @@ class PickleParser {
   Status call() {
     PTE_TRY(const Id args, pop());
     PTE_TRY(const Id callable, pop());
-    if (out_.nodes_[args].kind != Kind::kTuple) return broken("calls with what is no tuple");
+    if (out_.nodes_[args].kind != Kind::kTuple) {
+      // TorchScript makes members of an enumeration from a bare value.
+      const Pickle::Node& node = out_.nodes_[callable];
+      if (node.kind != Kind::kGlobal || node.index < 9 ||
+          std::string_view(node.text, node.index).substr(0, 9) != "__torch__") {
+        return broken("calls with what is no tuple");
+      }
+    }
     return push(make_object(callable, args));
   }
 

@@ -413,6 +413,14 @@ Answer Builtins::tensors(Evaluator& e, std::string_view name, const std::vector<
   if (name == "aten::tensor" || name == "aten::as_tensor") return make_tensor(e, args);
   if (args.empty() || !args[0].value.tensor()) return nothing();
   if (name == "aten::to") return to(e, args);
+  // What leaves a known number as it is.
+  if (const TensorPtr cell = args[0].value.tensor(); cell->known) {
+    constexpr std::string_view kSame[] = {"aten::detach", "aten::alias",   "aten::contiguous",
+                                          "aten::clone",  "aten::squeeze", "aten::lift_fresh",
+                                          "aten::expand_as"};
+    if (args.size() == 1 && std::find(std::begin(kSame), std::end(kSame), name) != std::end(kSame))
+      return answer(Value(Evaluator::known(*cell->known, cell->known_dtype)));
+  }
   if (name == "aten::type_as" && args.size() == 2) return to(e, args);
   struct Cast {
     std::string_view name;

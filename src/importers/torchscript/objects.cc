@@ -191,7 +191,8 @@ Result<Value> ObjectReader::make_object(const PickleValue& value, const std::str
                                         const std::string& path, int depth) {
   PTE_TRY(const ClassDef* def, evaluator_.library().find_class(name));
   if (def != nullptr && def->base == "Enum") {
-    PTE_TRY(Value held, convert(value.args().item(0), path, ir::Constant::Kind::kConstant,
+    const PickleValue args = value.args();
+    PTE_TRY(Value held, convert(args.is(PickleKind::kTuple) ? args.item(0) : args, path, ir::Constant::Kind::kConstant,
                                 depth + 1));
     for (const ClassDef::Attribute& member : def->attributes) {
       const Expr& own = member.value;

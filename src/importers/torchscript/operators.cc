@@ -98,12 +98,16 @@ int distance(const ArgSchema& schema, const Value& value) {
 }
 
 // The place of every argument in the schema, or nothing when one has no place.
-std::optional<std::vector<size_t>> places_of(const OpInfo& info,
-                                             const std::vector<Argument>& args) {
+std::optional<std::vector<size_t>> places_of(const OpInfo& info, const std::vector<Argument>& args,
+                                             bool positional_keywords) {
   std::vector<size_t> out;
   std::vector<bool> taken(info.args.size(), false);
   for (size_t i = 0; i < args.size(); ++i) {
     size_t place = i;
+    if (args[i].name.empty() && i < info.args.size() && info.args[i].keyword_only &&
+        !positional_keywords) {
+      return std::nullopt;
+    }
     if (!args[i].name.empty()) {
       const int named = info.arg_index(args[i].name);
       if (named < 0) return std::nullopt;
@@ -194,7 +198,7 @@ Result<Value> Evaluator::call_aten(const std::string& name, const std::vector<Ar
   std::vector<size_t> best_places;
   for (const Overload* candidate : candidates) {
     if (candidate->info->has(kTagInPlace)) continue;
-    const auto places = places_of(*candidate->info, args);
+    const auto places = places_of(*candidate->info, args, !overload.empty());
     if (!places) continue;
     int total = 0;
     for (size_t i = 0; i < args.size() && total < kNoFit; ++i)
@@ -230,7 +234,12 @@ Result<Value> Evaluator::call_aten(const std::string& name, const std::vector<Ar
     if (place == 0) base = args[i].value.tensor();
   }
   for (size_t i = 0; i < made.size(); ++i) {
-    if (!given[i]) made[i] = ir::default_arg(info.args[i]);
+    if (given[i]) continue;
+    made[i] = ir::default_arg(info.args[i]);
+    if (info.args[i].kind == ArgKind::kDType && !made[i].is_none() &&
+        !std::holds_alternative<DType>(made[i].v)) {
+      made[i] = Arg(DType::kInt64);  // dtype=long, the only type that schemas name
+    }
   }
   return call_overload(*best, std::move(made), base);
 }

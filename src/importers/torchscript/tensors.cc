@@ -62,6 +62,8 @@ TensorPtr Evaluator::known(const Scalar& value, DType dtype) {
   auto cell = std::make_shared<TensorCell>();
   cell->known = value;
   cell->known_dtype = dtype;
+  if (const auto* real = std::get_if<double>(&value); real != nullptr && dtype == DType::kFloat32)
+    cell->known = Scalar(static_cast<double>(static_cast<float>(*real)));
   return cell;
 }
 
