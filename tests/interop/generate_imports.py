@@ -7,8 +7,8 @@ For every case a folder OUTPUT/<case>/ with
 
     train.pt2      straight after torch.export.export, in training IR
     core.pt2       after run_decompositions(), where that works
-    case.json      calls with their inputs, and what eager PyTorch answers
-    <call>_in<i>.npy|.bin, eager_<call>_out<i>.npy
+    calls.pt       (inputs, what eager PyTorch answers) of every call, flat
+    case.json      what there is
 
 A folder whose digest is that of the case's text is left alone. Quantization, constant methods and
 the official exporter's options are the suites' other half (generate_suite.py) and play no part.
@@ -27,7 +27,7 @@ import zlib
 
 import torch
 
-from generate_suite import eager, export, flat, load_suites, save_input, save_value
+from generate_suite import eager, export, flat, load_suites
 
 # Raise this when what is generated changes, so that old folders are made again.
 VERSION = 1
@@ -50,20 +50,13 @@ def generate(case, folder):
     except Exception:  # some programs do not survive their own decomposition
         (folder / "core.pt2").unlink(missing_ok=True)
     answers = eager(copy.deepcopy(module), calls, case.state)
+    torch.save([(flat(i), a) for i, a in zip(calls, answers)], folder / "calls.pt")
     return {
         "name": case.name,
         "group": case.group,
         "check": case.check,
         "state": case.state,
         "files": files,
-        "inputs": [
-            [save_input(v, folder, f"{n}_in{k}") for k, v in enumerate(flat(inputs))]
-            for n, inputs in enumerate(calls)
-        ],
-        "expected": [
-            [save_value(v, folder, f"eager_{n}_out{k}") for k, v in enumerate(answer)]
-            for n, answer in enumerate(answers)
-        ],
     }
 
 

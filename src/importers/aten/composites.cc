@@ -107,12 +107,21 @@ const Overload* find_in_place(std::string_view full_name) {
     return find_overload(fmt::format("{}__{}{}", space, name.substr(3), overload));
   if (name.size() < 2 || !name.ends_with('_') || name.ends_with("__")) return nullptr;
   name.remove_suffix(1);
-  // Some in-place forms have an overload's name where the other form has none, or the reverse.
-  for (const std::string_view form : {overload, std::string_view(""), std::string_view(".int")}) {
-    if (form.empty() && !overload.empty() && overload != ".Tensor") continue;
-    if (form == ".int" && !overload.empty()) continue;
-    if (const Overload* found = find_overload(fmt::format("{}{}{}", space, name, form)))
-      return found;
+  // Some in-place forms have an overload's name where the other form has none, or another one.
+  constexpr std::string_view kForms[][2] = {{".Tensor", ""},
+                                            {".Tensor", ".Tensor_Tensor"},
+                                            {".Scalar", ".Tensor_Scalar"},
+                                            {"", ".int"}};
+  const auto find = [&](std::string_view form) {
+    const Overload* found = find_overload(fmt::format("{}{}{}", space, name, form));
+    const bool writable = found != nullptr && !found->info->args.empty() &&
+                          found->info->args[0].kind == ArgKind::kTensor;
+    return writable ? found : nullptr;
+  };
+  if (const Overload* found = find(overload)) return found;
+  for (const auto& [own, other] : kForms) {
+    if (overload != own) continue;
+    if (const Overload* found = find(other)) return found;
   }
   return nullptr;
 }

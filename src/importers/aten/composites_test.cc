@@ -55,7 +55,11 @@ TEST(Composites, LooksUp) {
   EXPECT_EQ(find_in_place("aten::__ior__.Tensor")->info->full_name(), "aten::__or__.Tensor");
   EXPECT_EQ(find_in_place("aten::add.Tensor"), nullptr);
   EXPECT_EQ(find_in_place("aten::_"), nullptr);
-  EXPECT_EQ(scalar_overload(*find_overload("aten::add.Tensor"))->info->op, Op::aten_add_Scalar);
+  EXPECT_EQ(find_in_place("aten::pow_.Scalar")->info->full_name(), "aten::pow.Tensor_Scalar");
+  EXPECT_EQ(find_in_place("aten::floor_divide_.Tensor")->info->full_name(), "aten::floor_divide");
+  EXPECT_EQ(find_in_place("aten::transpose_")->info->full_name(), "aten::transpose.int");
+  EXPECT_EQ(scalar_overload(*find_overload("aten::add.Tensor"))->info->full_name(),
+            "aten::add.Scalar");
   EXPECT_GE(overloads_of("aten::max").size(), 3U);
 }
 

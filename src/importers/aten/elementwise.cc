@@ -165,7 +165,37 @@ Results real_only(Scope& s) {
   return {s.x(0)};
 }
 
+// (self, other, alpha): a number that changes the type, which the official kernels refuse, changes
+// it first.
+Results with_sum(Scope& s, Op row) {
+  const Expr x = s.x(0);
+  const DType dtype = promoted(promoted(x.dtype(), s.arg(1)), s.arg(2));
+  return {s.call(row, {cast(x, dtype), s.arg(1), s.arg(2)})};
+}
+
+// With the divisor's sign; the official kernel gives whole numbers the dividend's.
+Results remainder(Scope& s, Op row) {
+  const Expr x = s.x(0);
+  const bool whole = !is_floating(promoted(x.dtype(), s.arg(1))) &&
+                     (!is_tensor(s.arg(1)) || !is_floating(s.x(1).dtype()));
+  if (!whole) return {s.call(row, s.args())};
+  const bool tensor = is_tensor(s.arg(1));
+  const Expr times = s.call(tensor ? Op::aten_div_Tensor_mode : Op::aten_div_Scalar_mode,
+                            {x, s.arg(1), "floor"});
+  return {x - times * s.arg(1)};
+}
+
 constexpr Composite kComposites[] = {
+    {"aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor",
+     [](Scope& s) { return with_sum(s, Op::aten_add_Scalar); }},
+    {"aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor",
+     [](Scope& s) { return with_sum(s, Op::aten_sub_Scalar); }},
+    {"aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor",
+     [](Scope& s) { return with_sum(s, Op::aten_rsub_Scalar); }},
+    {"aten::remainder.Tensor(Tensor self, Tensor other) -> Tensor",
+     [](Scope& s) { return remainder(s, Op::aten_remainder_Tensor); }},
+    {"aten::remainder.Scalar(Tensor self, Scalar other) -> Tensor",
+     [](Scope& s) { return remainder(s, Op::aten_remainder_Scalar); }},
     {"aten::square(Tensor self) -> Tensor", [](Scope& s) -> Results { return {s.x(0) * s.x(0)}; }},
     {"aten::frac(Tensor self) -> Tensor",
      [](Scope& s) -> Results { return {s.x(0) - trunc(s.x(0))}; }},

@@ -12,6 +12,12 @@ Expr make(const Expr& near, Op op, std::vector<Arg> args) {
   return near.scope() == nullptr ? Expr() : near.scope()->call(op, std::move(args));
 }
 
+// The operand of add, sub and rsub with a number: the official kernels refuse a number that would
+// change its type.
+Expr summand(const Expr& a, const Arg& number) {
+  return is_tensor(number) || number.is_none() ? a : cast(a, promoted(a.dtype(), number));
+}
+
 Expr binary(const Expr& a, const Arg& b, Op tensor, Op number) {
   return make(a, is_tensor(b) || b.is_none() ? tensor : number, {a, b});
 }
@@ -19,10 +25,10 @@ Expr binary(const Expr& a, const Arg& b, Op tensor, Op number) {
 }  // namespace
 
 Expr add(const Expr& a, const Arg& b) {
-  return binary(a, b, Op::aten_add_Tensor, Op::aten_add_Scalar);
+  return binary(summand(a, b), b, Op::aten_add_Tensor, Op::aten_add_Scalar);
 }
 Expr sub(const Expr& a, const Arg& b) {
-  return binary(a, b, Op::aten_sub_Tensor, Op::aten_sub_Scalar);
+  return binary(summand(a, b), b, Op::aten_sub_Tensor, Op::aten_sub_Scalar);
 }
 Expr mul(const Expr& a, const Arg& b) {
   return binary(a, b, Op::aten_mul_Tensor, Op::aten_mul_Scalar);
@@ -32,7 +38,7 @@ Expr div(const Expr& a, const Arg& b) {
 }
 Expr rsub(const Expr& a, const Arg& number) {
   if (is_tensor(number)) return make(a, Op::aten_sub_Tensor, {number, a});
-  return make(a, Op::aten_rsub_Scalar, {a, number});
+  return make(a, Op::aten_rsub_Scalar, {summand(a, number), number});
 }
 Expr operator-(const Expr& a) { return unary(Op::aten_neg, a); }
 

@@ -312,6 +312,8 @@ constexpr Composite kComposites[] = {
      [](Scope& s) { return random_between(s, s.number(1), s.number(2)); }},
     view_of("aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor",
             feature_dropout),
+    view_of("aten::alpha_dropout(Tensor input, float p, bool train) -> Tensor", feature_dropout),
+    view_of("aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", feature_dropout),
     {"aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
      [](Scope& s) -> Results {
        s.require(!s.given(2) || !s.flag(2), "training mode");

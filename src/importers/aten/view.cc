@@ -38,6 +38,23 @@ Results moved(Scope& s, const std::vector<int64_t>& from, const std::vector<int6
   return {permute(x, order)};
 }
 
+// The row, unless its sizes are so many unknowns that only the operand tells them.
+Results flatten(Scope& s) {
+  const Expr x = s.x(0);
+  const int64_t first = s.dim(1, x.rank()), last = s.dim(2, x.rank());
+  SymSizes sizes;
+  SymInt joined = 1;
+  int64_t unknown = 0;
+  for (int64_t i = 0; i < static_cast<int64_t>(x.rank()); ++i) {
+    if (i >= first && i <= last) joined = joined * x.size(i);
+    if (i == last) sizes.push_back(joined);
+    if (i < first || i > last) sizes.push_back(x.size(i));
+  }
+  for (const SymInt& size : sizes) unknown += size.is_constant() ? 0 : 1;
+  if (unknown <= 1 || first > last) return {s.call(Op::aten_flatten_using_ints, s.args())};
+  return {reshape(s, x, sizes)};
+}
+
 Results swapped(Scope& s) {
   if (s.x(0).rank() == 0) return {s.x(0)};
   return {transpose(s.x(0), s.dim(1, s.x(0).rank()), s.dim(2, s.x(0).rank()))};
@@ -386,6 +403,38 @@ Expr circular(Scope& s, Expr x, const ArgList& pad) {
   return x;
 }
 
+// Zeros or another number around; negative paddings crop, which the official kernel does not do.
+Expr constant_pad(Scope& s, Expr x, const Arg& padding, const Arg& value) {
+  ArgList pad = padding.list() == nullptr ? ArgList() : *padding.list();
+  if (pad.size() % 2 != 0 || pad.size() / 2 > x.rank()) {
+    s.invalid("an odd or too long list of paddings");
+    return {};
+  }
+  bool pads = false;
+  for (size_t i = 0; i < pad.size(); i += 2) {
+    const auto before = pad[i].integer(), after = pad[i + 1].integer();
+    const bool crops_before = before && *before < 0, crops_after = after && *after < 0;
+    if (crops_before || crops_after) {
+      x = slice(x, -1 - static_cast<int64_t>(i / 2), crops_before ? -*before : 0,
+                crops_after ? *after : kToEnd);
+    }
+    if (crops_before) pad[i] = Arg(0);
+    if (crops_after) pad[i + 1] = Arg(0);
+    pads |= pad[i].integer() != 0 || pad[i + 1].integer() != 0;
+  }
+  if (!pads) return x.value() == s.arg(0).value() ? s.call(Op::aten_clone, {x}) : x;
+  return s.call(Op::aten_constant_pad_nd, {x, std::move(pad), value});
+}
+
+// (self, shifts, dims): without dims as one row.
+Results roll(Scope& s) {
+  const Expr x = s.x(0);
+  const ArgList* dims = s.arg(2).list();
+  if (dims != nullptr && !dims->empty()) return {s.call(Op::aten_roll, s.args())};
+  const Expr row = view(x, {x.numel()});
+  return {view(s.call(Op::aten_roll, {row, s.arg(1), Arg::ints({0})}), x.sizes())};
+}
+
 Results pad(Scope& s) {
   const Expr x = s.x(0);
   const std::string mode = s.text(2);
@@ -395,7 +444,7 @@ Results pad(Scope& s) {
     return {};
   }
   if (mode == "constant") {
-    return {s.call(Op::aten_constant_pad_nd, {x, s.arg(1), s.given(3) ? s.arg(3) : Arg(0)})};
+    return {constant_pad(s, x, s.arg(1), s.given(3) ? s.arg(3) : Arg(0))};
   }
   if (mode == "circular") return {circular(s, x, *pad)};
   const size_t dims = pad->size() / 2;
@@ -475,6 +524,8 @@ constexpr Composite kComposites[] = {
             [](Scope& s) -> Results { return {s.call(Op::aten_reshape, {s.arg(0), s.arg(1)})}; }),
     view_of("aten::ravel(Tensor self) -> Tensor",
             [](Scope& s) -> Results { return {reshape(s, s.x(0), {s.x(0).numel()})}; }),
+    view_of("aten::flatten.using_ints(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
+            flatten),
     view_of("aten::movedim.int(Tensor self, int source, int destination) -> Tensor",
             [](Scope& s) { return moved(s, s.integers(1), s.integers(2)); }),
     view_of("aten::movedim.intlist(Tensor self, int[] source, int[] destination) -> Tensor",
@@ -567,6 +618,9 @@ constexpr Composite kComposites[] = {
      "padding, int[2] stride) -> Tensor",
      col2im},
     {"aten::pad(Tensor self, SymInt[] pad, str mode='constant', float? value=None) -> Tensor", pad},
+    {"aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor",
+     [](Scope& s) -> Results { return {constant_pad(s, s.x(0), s.arg(1), s.arg(2))}; }},
+    {"aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", roll},
     {"aten::_pad_circular(Tensor self, SymInt[] pad) -> Tensor",
      [](Scope& s) -> Results {
        const ArgList* pad = s.arg(1).list();
