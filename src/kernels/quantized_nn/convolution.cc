@@ -2,6 +2,8 @@
 // padding on each side: int8 to int8, and floating values quantised image by image on the way.
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include "kernels/families.h"
 #include "kernels/quantized_nn/arithmetic.h"
 #include "kernels/quantized_nn/integer_gemm.h"
@@ -381,7 +383,9 @@ Status dynamic_quantized_convolution(Call& call) {
                  &to_real[static_cast<size_t>(by_pixel ? image * shape.pixels() + pixel : image)];
              float* to = results + (image * shape.out_channels + channel) * shape.pixels() + pixel;
              for (int64_t j = 0; j < count; ++j) {
-               to[j] = static_cast<float>(sums[j]) * scale[by_pixel ? j : 0] * scales[index] + add;
+               // Rounded once, as XNNPACK does: else later layers would quantise to other integers.
+               to[j] = std::fma(static_cast<float>(sums[j]) * scale[by_pixel ? j : 0],
+                                scales[index], add);
              }
            });
   return out.commit(call);

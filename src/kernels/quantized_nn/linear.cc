@@ -1,5 +1,7 @@
 // Quantised linear layers: int8 to int8, and floating values quantised row by row on the way, with
 // weights of 8 or 4 bits and one scale for all, one a row or one a block of a row.
+#include <cmath>
+
 #include "kernels/families.h"
 #include "kernels/quantized_nn/arithmetic.h"
 #include "kernels/quantized_nn/integer_gemm.h"
@@ -214,8 +216,9 @@ Status dynamic_quantized_linear(Call& call) {
         const float scale = blockwise ? 1.0F : scales[static_cast<size_t>(row)];
         for (int64_t j = 0; j < count; ++j) {
           const float real = to_real[static_cast<size_t>((column + j) / together)];
+          // XNNPACK rounds once here; else later layers would quantise to other integers.
           results[(column + j) * shape.out + row] =
-              static_cast<float>(sums[j]) * real * scale + add;
+              std::fma(static_cast<float>(sums[j]) * real, scale, add);
         }
       },
       blocks);
