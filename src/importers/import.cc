@@ -21,7 +21,9 @@ Status refuse_fixed(const ImportOptions& options) {
 Result<Imported> from_pt2(const MappedFile& file, const ImportOptions& options) {
   PTE_CHECK(refuse_fixed(options).at(file.path()));
   Imported out;
-  PTE_TRY(out.module, import_pt2(file, {.program = options.program}));
+  PTE_TRY(Pt2Program read, import_pt2_program(file, {.program = options.program}));
+  out.module = std::move(read.module);
+  if (!read.example.empty()) out.examples.emplace("forward", std::move(read.example));
   out.format = "torch.export archive";
   return out;
 }

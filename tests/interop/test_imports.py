@@ -119,7 +119,7 @@ def difference(actual, expected, shapes_only):
     if not expected.dtype.is_floating_point:
         off = int((actual != expected).sum())
         return f"{off} of {actual.numel()} elements differ" if off else None
-    a, e = actual.double().numpy(), expected.double().numpy()
+    a, e = (v.detach().double().numpy() for v in (actual, expected))
     with np.errstate(all="ignore"):
         same = (a == e) | (np.isnan(a) & np.isnan(e))
         gap = np.where(same, 0, np.abs(a - e))

@@ -171,9 +171,10 @@ Results randint(Scope& s, int64_t low, int64_t high, size_t size) {
                s.dtype(size + 1).value_or(DType::kInt64))};
 }
 
-Results feature_dropout(Scope& s) {
+// The identity in evaluation mode.
+Results dropout(Scope& s) {
   s.require(!s.flag(2), "training mode");
-  return {s.x(0)};
+  return {s.call(Op::aten_alias, {s.x(0)})};
 }
 
 constexpr auto view_of = Composite::view_of;
@@ -310,10 +311,10 @@ constexpr Composite kComposites[] = {
      [](Scope& s) { return random_between(s, 0, s.number(1)); }},
     {"aten::random.from(Tensor self, int from, int? to) -> Tensor",
      [](Scope& s) { return random_between(s, s.number(1), s.number(2)); }},
-    view_of("aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor",
-            feature_dropout),
-    view_of("aten::alpha_dropout(Tensor input, float p, bool train) -> Tensor", feature_dropout),
-    view_of("aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", feature_dropout),
+    view_of("aten::dropout(Tensor input, float p, bool train) -> Tensor", dropout),
+    view_of("aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor", dropout),
+    view_of("aten::alpha_dropout(Tensor input, float p, bool train) -> Tensor", dropout),
+    view_of("aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", dropout),
     {"aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
      [](Scope& s) -> Results {
        s.require(!s.given(2) || !s.flag(2), "training mode");

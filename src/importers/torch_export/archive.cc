@@ -87,23 +87,67 @@ Result<Tensor> view_storage(const ZipData& storage, const TensorMeta& meta, cons
                       std::move(owner));
 }
 
-// A torch.save zip whose pickle is one tensor.
-Result<Tensor> read_pickled_tensor(const ZipData& data, const JsonView& place) {
+// What torch.save wrote into an entry: calls `read` with its root and a reader of its tensors.
+template <typename Read>
+auto read_saved(const ZipData& data, const Read& read)
+    -> decltype(read(std::declval<PickleValue>(), std::declval<TensorReader&>())) {
   PTE_TRY(const ZipArchive zip,
-          ZipArchive::open(MappedFile::view(data.bytes, data.owner, "pickled tensor")));
+          ZipArchive::open(MappedFile::view(data.bytes, data.owner, "pickled value")));
   const ZipEntry* entry = zip.find_below_top("data.pkl");
-  if (entry == nullptr) return place.invalid("the pickled tensor has no data.pkl");
+  if (entry == nullptr) return invalid_data("the pickled value has no data.pkl");
   PTE_TRY(const ZipData text, zip.read(*entry));
   PTE_TRY(const auto pickle, Pickle::parse(text.bytes));
-  if (!TensorReader::is_tensor(pickle->root()))
-    return unsupported("{}: a pickled object that is no tensor", place.path());
   TensorReader reader([&](std::string_view key) -> Result<Storage> {
     const ZipEntry* storage = zip.find_below_top(fmt::format("data/{}", key));
-    if (storage == nullptr) return place.invalid("a storage of the pickled tensor is missing");
+    if (storage == nullptr) return invalid_data("a storage of the pickled value is missing");
     PTE_TRY(ZipData bytes, zip.read(*storage));
     return Storage{bytes.bytes, std::move(bytes.owner)};
   });
-  return reader.read(pickle->root());
+  return read(pickle->root(), reader);
+}
+
+// A torch.save zip whose pickle is one tensor.
+Result<Tensor> read_pickled_tensor(const ZipData& data, const JsonView& place) {
+  const auto read = [&](const PickleValue& root, TensorReader& reader) -> Result<Tensor> {
+    if (!TensorReader::is_tensor(root))
+      return unsupported("{}: a pickled object that is no tensor", place.path());
+    return reader.read(root);
+  };
+  return read_saved(data, read).at(place.path());
+}
+
+constexpr int kMaxTreeDepth = 32;
+constexpr size_t kMaxLeaves = 4096;
+
+// The leaves of nested tuples, lists and dicts, in order.
+Status collect_leaves(const PickleValue& value, TensorReader& reader, std::vector<EValue>& leaves,
+                      int depth) {
+  if (depth > kMaxTreeDepth || leaves.size() > kMaxLeaves)
+    return invalid_data("sample inputs nested too deeply");
+  if (value.is(PickleKind::kTuple) || value.is(PickleKind::kList)) {
+    for (size_t i = 0; i < value.size(); ++i)
+      PTE_CHECK(collect_leaves(value.item(i), reader, leaves, depth + 1));
+    return {};
+  }
+  if (value.is(PickleKind::kDict)) {
+    for (size_t i = 0; i < value.entry_count(); ++i)
+      PTE_CHECK(collect_leaves(value.value(i), reader, leaves, depth + 1));
+    return {};
+  }
+  if (TensorReader::is_tensor(value)) {
+    PTE_TRY(Tensor tensor, reader.read(value));
+    PTE_TRY(tensor, tensor.contiguous());
+    leaves.emplace_back(std::move(tensor));
+  } else if (value.is(PickleKind::kBool)) {
+    leaves.emplace_back(value.as_bool().value_or(false));
+  } else if (value.is(PickleKind::kInt)) {
+    leaves.emplace_back(value.as_int().value_or(0));
+  } else if (value.is(PickleKind::kFloat)) {
+    leaves.emplace_back(value.as_float().value_or(0));
+  } else {
+    leaves.emplace_back();
+  }
+  return {};
 }
 
 }  // namespace
@@ -214,6 +258,21 @@ Status Pt2Archive::read_state(std::initializer_list<std::string_view> names, boo
   for (const auto& named : checkpoint->state.entries())
     tensors.tensors_.insert_or_assign(named.name, named.tensor);
   return {};
+}
+
+Result<std::vector<EValue>> Pt2Archive::sample_inputs(const std::string& name) const {
+  const std::string path =
+      old_ ? "serialized_example_inputs.pt" : fmt::format("data/sample_inputs/{}.pt", name);
+  const ZipEntry* entry = old_ ? zip_->find(path) : zip_->find_below_top(path);
+  if (entry == nullptr) return make_error(Code::kNotFound, "there is no {}", shown(path));
+  PTE_TRY(const ZipData data, zip_->read(*entry));
+  const auto read = [&](const PickleValue& root,
+                        TensorReader& reader) -> Result<std::vector<EValue>> {
+    std::vector<EValue> leaves;
+    PTE_CHECK(collect_leaves(root, reader, leaves, 0));
+    return leaves;
+  };
+  return read_saved(data, read).at(shown(path));
 }
 
 Result<Pt2Tensors> Pt2Archive::tensors(const std::string& name) const {

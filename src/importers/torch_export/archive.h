@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/zip.h"
 #include "importers/torch_export/json.h"
+#include "tensor/evalue.h"
 #include "tensor/tensor.h"
 
 namespace pte::importers {
@@ -36,6 +37,9 @@ class Pt2Archive {
   // The serialized ExportedProgram.
   Result<JsonDocument> program(const std::string& name) const;
   Result<Pt2Tensors> tensors(const std::string& name) const;
+  // The inputs that the program was exported with: the leaves of (args, kwargs) in order, none for
+  // what is neither a tensor nor a number.
+  Result<std::vector<EValue>> sample_inputs(const std::string& name) const;
 
  private:
   explicit Pt2Archive(ZipArchive zip) : zip_(std::make_shared<ZipArchive>(std::move(zip))) {}

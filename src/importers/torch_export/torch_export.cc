@@ -52,7 +52,38 @@ class ProgramReader {
     return {};
   }
 
+  // Of the leaves that the model was called with, those that are inputs of the graph; nothing when
+  // they do not fit it.
+  std::vector<EValue> example(std::vector<EValue> leaves) const {
+    std::vector<EValue> kept;
+    if (leaves.size() != kept_.size()) return {};
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      if (kept_[i]) kept.push_back(std::move(leaves[i]));
+    }
+    const auto& inputs = method_.graph->inputs();
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (i >= kept.size() || !fits(kept[i], inputs[i]->type())) return {};
+    }
+    return kept;
+  }
+
  private:
+  static bool fits(const EValue& value, const ir::Type& type) {
+    if (const auto* expected = std::get_if<ir::TensorType>(&type)) {
+      const Tensor* tensor = value.get<Tensor>();
+      if (tensor == nullptr || tensor->dtype() != expected->dtype ||
+          tensor->rank() != expected->rank()) {
+        return false;
+      }
+      for (size_t i = 0; i < tensor->rank(); ++i) {
+        const auto size = expected->sizes[i].constant();
+        if (size && *size != tensor->size(i)) return false;
+      }
+      return true;
+    }
+    return value.is<int64_t>() || value.is<double>() || value.is<bool>();
+  }
+
   Status check_version() {
     const auto version = program_.find("schema_version");
     if (!version) return {};
@@ -164,9 +195,12 @@ class ProgramReader {
             bind_constant(reader, view, "tensor_constant_name", ir::Constant::Kind::kConstant));
       } else if (kind == "user_input") {
         PTE_TRY(const JsonView arg, view.at("arg"));
+        const size_t before = method_.graph->inputs().size();
         PTE_CHECK(reader.add_input(arg, input_name(index++, users)));
+        kept_.push_back(method_.graph->inputs().size() > before);
       } else if (kind == "constant_input") {
         ++index;  // the export fixed its value
+        kept_.push_back(false);
       } else if (kind != "custom_obj" && kind != "token") {
         return unsupported("{}: an input of kind {}", spec.path(), shown(kind));
       }
@@ -238,6 +272,7 @@ class ProgramReader {
   JsonView program_;
   const Pt2Tensors& tensors_;
   std::vector<std::string> arg_names_;
+  std::vector<bool> kept_;  // which leaves of the call are inputs of the graph
   std::map<const std::byte*, std::string> seen_;
 };
 
@@ -256,24 +291,36 @@ Result<std::string> choose_program(const Pt2Archive& archive, const std::string&
   return make_error(Code::kNotFound, "no program '{}'; the archive holds: {}", wanted, names);
 }
 
-Result<ir::Module> import_archive(const MappedFile& file, const Pt2Options& options) {
+Result<Pt2Program> import_archive(const MappedFile& file, const Pt2Options& options,
+                                  bool with_example) {
   PTE_TRY(const Pt2Archive archive, Pt2Archive::open(file));
   PTE_TRY(const std::string name, choose_program(archive, options.program));
   PTE_TRY(const JsonDocument document, archive.program(name));
   PTE_TRY(const Pt2Tensors tensors, archive.tensors(name));
-  ir::Module module;
+  Pt2Program made;
+  ir::Module& module = made.module;
   module.name = name;
   ir::Method& method = module.methods[options.method];
   method.graph->set_name(options.method);
-  PTE_CHECK(ProgramReader(module, method, document.root(), tensors).read());
+  ProgramReader reader(module, method, document.root(), tensors);
+  PTE_CHECK(reader.read());
   PTE_CHECK(ir::verify(module));
-  return module;
+  // A file whose sample inputs cannot be read is a model nevertheless.
+  if (with_example) {
+    if (auto leaves = archive.sample_inputs(name)) made.example = reader.example(std::move(*leaves));
+  }
+  return made;
 }
 
 }  // namespace
 
 Result<ir::Module> import_pt2(const MappedFile& file, const Pt2Options& options) {
-  return import_archive(file, options).at(file.path());
+  PTE_TRY(Pt2Program made, import_archive(file, options, false).at(file.path()));
+  return std::move(made.module);
+}
+
+Result<Pt2Program> import_pt2_program(const MappedFile& file, const Pt2Options& options) {
+  return import_archive(file, options, true).at(file.path());
 }
 
 Result<ir::Module> import_pt2(const std::string& path, const Pt2Options& options) {

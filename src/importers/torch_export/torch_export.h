@@ -7,10 +7,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/result.h"
 #include "ir/graph.h"
+#include "tensor/evalue.h"
 
 namespace pte::importers {
 
@@ -27,5 +29,14 @@ struct Pt2Options {
 // missing, kMismatch when the file contradicts itself. Messages start with the path.
 Result<ir::Module> import_pt2(const MappedFile& file, const Pt2Options& options = {});
 Result<ir::Module> import_pt2(const std::string& path, const Pt2Options& options = {});
+
+struct Pt2Program {
+  ir::Module module;
+  // The inputs that the program was exported with, one for each input of the graph; empty when the
+  // archive has none that fit.
+  std::vector<EValue> example;
+};
+// The same with the sample inputs of the archive.
+Result<Pt2Program> import_pt2_program(const MappedFile& file, const Pt2Options& options = {});
 
 }  // namespace pte::importers
