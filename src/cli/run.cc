@@ -1,4 +1,5 @@
 // `pte run`: execute a program on tensors from files, or on seeded random ones.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -128,6 +129,18 @@ Result<nlohmann::json> show_outputs(const Flags& flags, const Context& context,
   return rows;
 }
 
+// The inputs of the first call, when all are .npy files that say their own sizes; else nothing.
+Result<std::vector<EValue>> example_of(const InputFlags& flags) {
+  std::vector<EValue> example;
+  const size_t count = flags.inputs.size() / std::max<size_t>(flags.calls, 1);
+  for (size_t i = 0; i < count; ++i) {
+    if (!flags.inputs[i].ends_with(".npy")) return std::vector<EValue>();
+    PTE_TRY(Tensor tensor, read_npy(flags.inputs[i]));
+    example.emplace_back(std::move(tensor));
+  }
+  return example;
+}
+
 Result<int> run_program(const Flags& flags, const Context& context) {
   const std::string& file = flags.inputs.file;
   Watchdog watchdog(flags.timeout, file);
@@ -135,6 +148,11 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   load.architecture = flags.architecture;
   PTE_TRY(load.shapes, parse_shapes(flags.input_shapes));
   PTE_TRY(load.import, import_options(flags.import));
+  // What a model is run on also says what the file leaves open.
+  if (load.import.example.empty() && load.shapes.empty() && load.import.dynamic.empty()) {
+    PTE_TRY(load.import.example, example_of(flags.inputs));
+    load.import.keep_inputs = true;
+  }
   PTE_TRY(program::Program loaded, load_program(file, load));
   const auto program = std::make_shared<const program::Program>(std::move(loaded));
   const program::Method* method = program->find_method(flags.method);

@@ -31,6 +31,9 @@ struct ImportOptions {
   std::vector<DType> input_dtypes;   // one for each input, or empty
   std::vector<EValue> example;       // inputs to take sizes, types and, where needed, values from
   std::vector<DynamicSize> dynamic;  // dimensions kept dynamic
+  // An input whose value had to be known, and came from the example, stays as one that nothing
+  // reads; else the program does not take it.
+  bool keep_inputs = false;
   std::string program;               // one of several programs or methods; "" is the usual one
   // Operators of others ("mylib::rotate") that may stay as calls; the program then needs a runtime
   // that has them.

@@ -88,7 +88,7 @@ class ModelReader {
     PTE_CHECK(settle_sizes());
     // An operator may turn out to need an input's value: then that input is fixed to its example
     // and the graph is read again.
-    uint64_t fixed = 0;
+    uint64_t fixed = fixed_at_first_;
     while (true) {
       OnnxImport out;
       uint64_t wanted = 0;
@@ -135,15 +135,40 @@ class ModelReader {
     PTE_CHECK(check(options_.input_shapes.size(), "--input-shapes"));
     PTE_CHECK(check(options_.example.size(), "--example"));
     PTE_CHECK(check(options_.input_dtypes.size(), "--input-dtypes"));
+    return read_examples();
+  }
+
+  // A number stands for a tensor of that one element, and stays fixed.
+  Status read_examples() {
     for (size_t k = 0; k < options_.example.size(); ++k) {
-      if (options_.example[k].get<Tensor>() == nullptr)
-        return invalid_argument("--example: input {} should be a tensor", k);
+      const EValue& given = options_.example[k];
+      const ValueDef& input = *inputs_[k];
+      if (const auto* tensor = given.get<Tensor>()) {
+        examples_.push_back(*tensor);
+        continue;
+      }
+      Small number;
+      PTE_TRY(number.dtype, carrier_type(input.type).at(fmt::format("input '{}'", input.name.substr(0, 120))));
+      if (input.dims) number.sizes.assign(input.dims->size(), 1);
+      if (const auto* integer = given.get<int64_t>()) {
+        number.v = {is_floating(number.dtype) ? Elem(static_cast<double>(*integer)) : Elem(*integer)};
+      } else if (const auto* flag = given.get<bool>()) {
+        number.v = {Elem(static_cast<int64_t>(*flag))};
+      } else if (const auto* real = given.get<double>(); real != nullptr && is_floating(number.dtype)) {
+        number.v = {Elem(*real)};
+      }
+      auto tensor = number.v.empty() ? std::nullopt : number.tensor();
+      if (!tensor)
+        return invalid_argument("--example: input '{}' is a tensor of {}, it cannot be this {}",
+                                input.name.substr(0, 120), dtype_name(number.dtype), given.kind());
+      examples_.push_back(std::move(*tensor));
+      if (k < 64) fixed_at_first_ |= uint64_t{1} << k;
     }
     return {};
   }
 
   const Tensor* example(size_t input) const {
-    return options_.example.empty() ? nullptr : options_.example[input].get<Tensor>();
+    return examples_.empty() ? nullptr : &examples_[input];
   }
 
   // Inputs with an example that may be taken for a constant: integers, and a few numbers.
@@ -278,6 +303,8 @@ class ModelReader {
         item.small = std::make_shared<const Small>(std::move(*small));
         item.sources = 0;
         out.fixed_inputs.emplace_back(def.name);
+        if (options_.keep_inputs)
+          method.graph->add_input(plain_name(def.name), ir::TensorType::of(dtype, sizes_[k]));
       } else {
         item.value = method.graph->add_input(plain_name(def.name), ir::TensorType::of(dtype, sizes_[k]));
       }
@@ -291,6 +318,8 @@ class ModelReader {
     module.drop_unused_constants();
     for (const auto& [name, each] : module.methods) each.graph->drop_unused_constants();
     out.imported.format = fmt::format("ONNX opset {}", opset());
+    for (const std::string& name : out.fixed_inputs)
+      out.imported.format += fmt::format(", {} fixed to its example", name.substr(0, 80));
     return ir::verify(module);
   }
 
@@ -332,6 +361,8 @@ class ModelReader {
   const ModelDef& model_;
   const ImportOptions& options_;
   std::vector<const ValueDef*> inputs_;
+  std::vector<Tensor> examples_;  // one for each input, or none
+  uint64_t fixed_at_first_ = 0;
   std::vector<ir::SymSizes> sizes_;
   ir::Ranges symbols_;
 };

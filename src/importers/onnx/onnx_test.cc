@@ -108,6 +108,21 @@ TEST(Onnx, BranchesAreChosenBetweenOrInlined) {
   EXPECT_TRUE(read->fixed_inputs.empty());
 }
 
+TEST(Onnx, ANumberForAnInputStaysFixed) {
+  ImportOptions options;
+  options.example = {Tensor::of<float>({2}, {1, 2}), EValue(true)};
+  const auto read = import("branches", options);
+  ASSERT_TRUE(read) << error_of(read);
+  EXPECT_EQ(operators(*read), "mul.Tensor");
+  EXPECT_EQ(read->fixed_inputs, std::vector<std::string>{"flag"});
+  EXPECT_EQ(read->imported.module.methods.at("forward").graph->inputs().size(), 1U);
+  EXPECT_EQ(read->imported.format, "ONNX opset 20, flag fixed to its example");
+  options.keep_inputs = true;
+  const auto kept = import("branches", options);
+  ASSERT_TRUE(kept) << error_of(kept);
+  EXPECT_EQ(kept->imported.module.methods.at("forward").graph->inputs().size(), 2U);
+}
+
 TEST(Onnx, LoopsOfKnownLengthAreUnrolled) {
   const auto read = import("loop");
   ASSERT_TRUE(read) << error_of(read);
