@@ -57,9 +57,8 @@ Result<Imported> import_graph(const MappedFile& file, const ImportOptions& optio
     case FileKind::kOnnx:
       return from_onnx(file, options);
     case FileKind::kTorchScript:
-      return import_torchscript(file, options);
     case FileKind::kTorchScriptLite:
-      return unsupported("{}: {} cannot be read by this build", file.path(), describe(kind));
+      return import_torchscript(file, options);
     default:
       return invalid_data("{}: not a model with a graph: it is {}", file.path(), describe(kind));
   }

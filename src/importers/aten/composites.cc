@@ -74,7 +74,7 @@ std::string name_of_target(std::string_view target) {
 }  // namespace
 
 std::vector<std::span<const Composite>> composite_families() {
-  return {activation_composites(), attention_composites(), conv_composites(), elementwise_composites(), factory_composites(), indexing_composites(), linalg_composites(), loss_composites(), name_composites(), norm_composites(), pool_composites(), recurrent_composites(), reduction_composites(), resample_composites(), view_composites()};
+  return {activation_composites(), attention_composites(), conv_composites(), elementwise_composites(), factory_composites(), fused_composites(), indexing_composites(), linalg_composites(), loss_composites(), name_composites(), norm_composites(), pool_composites(), recurrent_composites(), reduction_composites(), resample_composites(), view_composites()};
 }
 
 const Overload* find_overload(std::string_view full_name) {

@@ -74,6 +74,7 @@ std::vector<std::span<const Composite>> composite_families();
 std::span<const Composite> activation_composites();
 std::span<const Composite> attention_composites();
 std::span<const Composite> conv_composites();
+std::span<const Composite> fused_composites();
 std::span<const Composite> elementwise_composites();
 std::span<const Composite> factory_composites();
 std::span<const Composite> indexing_composites();

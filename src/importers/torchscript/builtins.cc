@@ -54,7 +54,8 @@ bool Builtins::keeps_unknown(std::string_view name) {
 
 Answer Builtins::call(Evaluator& e, const std::string& name, const std::vector<Argument>& args) {
   using Family = Answer (*)(Evaluator&, std::string_view, const std::vector<Argument>&);
-  constexpr Family kFamilies[] = {language, containers, dictionaries, strings, questions, tensors};
+  constexpr Family kFamilies[] = {language,  containers, dictionaries, strings,
+                                  questions, tensors,    prepacked};
   for (const Family family : kFamilies) {
     PTE_TRY(std::optional<Value> made, family(e, name, args));
     if (made) return answer(std::move(*made));
@@ -87,6 +88,16 @@ Answer Builtins::language(Evaluator& e, std::string_view name, const std::vector
       same = false;  // an unknown result is no None
     }
     return answer(Value(same == (name == "aten::__is__")));
+  }
+  if ((name == "aten::eq" || name == "aten::ne") && count == 2) {
+    const auto plain = [](const Value& value) {
+      return value.is_none() || value.get<Enum>() != nullptr || value.object() != nullptr ||
+             value.get<ir::Device>() != nullptr;
+    };
+    if (plain(args[0].value) || plain(args[1].value)) {
+      return answer(Value(equal(args[0].value, args[1].value).value_or(false) ==
+                          (name == "aten::eq")));
+    }
   }
   if (name == "aten::__not__" && count == 1) {
     if (args[0].value.get<Number>() != nullptr) return nothing();

@@ -24,6 +24,9 @@
 
 namespace pte::importers::script {
 
+// Bytecode's word for the overload without a name.
+constexpr std::string_view kDefaultOverload = "default";
+
 struct Limits {
   int64_t steps = 4'000'000;  // statements and expressions
   size_t nodes = 200'000;
@@ -88,6 +91,12 @@ class Evaluator {
   // The number of the graph as a 0-d tensor.
   Result<TensorPtr> number_tensor(const Value& value, Number::Kind kind);
 
+  // isinstance(value, type)
+  Result<bool> is_instance(const Value& value, const Expr& type);
+  Status set_attribute(const std::shared_ptr<Object>& object, const std::string& name,
+                       Value value);
+  // A list of the context that is being written.
+  Value new_list(Values items) const;
   Status spend(int64_t steps = 1);
   Status spend_memory(int64_t items);
 
@@ -122,7 +131,6 @@ class Evaluator {
   Result<Value> construct(const ClassDef& def, std::vector<Argument> args);
   Result<Value> read_attribute(const Value& base, const std::string& name);
   Result<Value> qualified(const std::string& name);
-  Result<bool> is_instance(const Value& value, const Expr& type);
 
   // ---- control_flow.cc
   struct Branch;
@@ -130,7 +138,6 @@ class Evaluator {
   Result<Branch> run_branch(const Block& block, const std::vector<TensorPtr>& captured);
   Value merge(Merge& merge, const Value& a, const Value& b, int depth);
   Result<Value> unmerge(Merge& merge, const Value& merged, int depth);
-  Status set_attribute(const std::shared_ptr<Object>& object, const std::string& name, Value value);
   Status capture_all(const Value& value, int depth = 0);
   Result<Values> loop_once(const Values& carried, const std::vector<bool>& widened,
                            const Body& body, Branch& out);

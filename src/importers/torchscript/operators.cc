@@ -212,7 +212,10 @@ Result<Value> Evaluator::call_aten(const std::string& name, const std::vector<Ar
       if (type.rank() > 0) total = kNoFit;
     }
     // Bytecode says which overload it means.
-    if (!overload.empty() && total < kNoFit && candidate->info->overload == overload) total = -1;
+    if (!overload.empty() && total < kNoFit && 
+        candidate->info->overload == (overload == kDefaultOverload ? "" : overload)) {
+      total = -1;
+    }
     if (total < best_distance) {
       best = candidate;
       best_distance = total;

@@ -44,6 +44,12 @@ Aliases& Evaluator::root_aliases() { return contexts_.front()->aliases; }
 
 size_t Evaluator::context_id() const { return contexts_.back()->id; }
 
+Value Evaluator::new_list(Values items) const {
+  Value made = Value::list(std::move(items));
+  made.list()->context = context_id();
+  return made;
+}
+
 Status Evaluator::may_change(size_t container_context) const {
   if (contexts_.size() == 1 || container_context == context_id()) return {};
   return unsupported(

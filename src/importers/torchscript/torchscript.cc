@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "importers/torchscript/bytecode.h"
 #include "importers/torchscript/objects.h"
 #include "importers/torchscript/parser.h"
 #include "importers/torchscript/signature.h"
@@ -41,6 +42,7 @@ class MethodReader {
         graph_(graph),
         options_(options),
         library_(zip),
+        mobile_(zip->find_below_top("bytecode.pkl") != nullptr),
         evaluator_(module, graph, library_),
         objects_(evaluator_, std::move(zip)) {}
 
@@ -57,6 +59,7 @@ class MethodReader {
 
  private:
   Status run(const std::string& name) {
+    if (mobile_) return run_mobile(name);
     PTE_TRY(const Value constants, objects_.read("constants.pkl", "constants", "constants"));
     if (constants.items() != nullptr) evaluator_.constants() = *constants.items();
     PTE_TRY(const Value root_value, objects_.read("data.pkl", "data", ""));
@@ -70,6 +73,37 @@ class MethodReader {
     Signature signature(evaluator_, module_, options_);
     PTE_TRY(std::vector<Argument> inputs, signature.arguments(*method));
     PTE_TRY(const Value result, evaluator_.call_method(root, name, std::move(inputs)));
+    if (!evaluator_.report().empty()) return evaluator_.report().error();
+    evaluator_.set_place("");
+    PTE_CHECK(add_mutations());
+    return add_outputs(result, 0);
+  }
+
+  // The same of a .ptl: the method is bytecode.
+  Status run_mobile(const std::string& name) {
+    PTE_TRY(const Value table, objects_.read("bytecode.pkl", "constants", "constants"));
+    PTE_TRY(const std::vector<BytecodeMethod> methods, read_bytecode(table));
+    PTE_TRY(const Value root, objects_.read("data.pkl", "data", ""));
+    const auto found = std::find_if(methods.begin(), methods.end(),
+                                    [&](const BytecodeMethod& own) { return own.name == name; });
+    if (found == methods.end()) {
+      std::string names;
+      for (const BytecodeMethod& own : methods) names += (names.empty() ? "" : ", ") + own.name;
+      return make_error(Code::kNotFound, "the module has no method '{}'; it has: {}", name, names);
+    }
+    Signature signature(evaluator_, module_, options_);
+    PTE_TRY(const std::vector<Argument> inputs, signature.arguments(found->signature));
+    Values arguments{root};
+    const auto& parameters = found->signature.parameters;
+    for (size_t i = 1; i < parameters.size(); ++i) {
+      const auto given = std::find_if(inputs.begin(), inputs.end(), [&](const Argument& input) {
+        return input.name == parameters[i].name;
+      });
+      arguments.push_back(given != inputs.end()        ? given->value
+                          : i < found->defaults.size() ? found->defaults[i]
+                                                       : Value());
+    }
+    PTE_TRY(const Value result, run_bytecode(evaluator_, *found, std::move(arguments)));
     if (!evaluator_.report().empty()) return evaluator_.report().error();
     evaluator_.set_place("");
     PTE_CHECK(add_mutations());
@@ -140,11 +174,16 @@ class MethodReader {
   ir::Graph& graph_;
   const ImportOptions& options_;
   Library library_;
+  bool mobile_;
   Evaluator evaluator_;
   ObjectReader objects_;
 };
 
 Result<Imported> import_archive(const MappedFile& file, const ImportOptions& options) {
+  if (!ZipArchive::looks_like_zip(file.bytes())) {
+    return unsupported("a mobile module in flatbuffer form (PTMF)")
+        .with_hint("save it again without _use_flatbuffer=True, or export it as .pt2");
+  }
   PTE_TRY(ZipArchive opened, ZipArchive::open(file));
   const auto zip = std::make_shared<const ZipArchive>(std::move(opened));
   if (const ZipEntry* order = zip->find_below_top("byteorder")) {
@@ -155,7 +194,8 @@ Result<Imported> import_archive(const MappedFile& file, const ImportOptions& opt
   if (!options.allow_custom.empty())
     return unsupported("--allow-custom is not for TorchScript modules");
   Imported out;
-  out.format = "TorchScript module";
+  out.format = zip->find_below_top("bytecode.pkl") != nullptr ? "TorchScript mobile module"
+                                                              : "TorchScript module";
   const std::string name = options.program.empty() ? "forward" : options.program;
   ir::Method& method = out.module.methods[name];
   method.graph->set_name(name);
