@@ -61,6 +61,21 @@ Result<Value*> copy_in_order(Module& module, Graph& graph, Node* before, Value* 
                       value->name() + "_dim_order");
 }
 
+// A delegate was made for the operands that it has, in their layouts.
+void give_back_to_delegates(Value* copy, Value* input) {
+  const std::vector<Node*> users = copy->users();
+  for (Node* user : users) {
+    if (!user->is(Op::pte_call_delegate)) continue;
+    const ArgList* list = user->arg(1).list();
+    if (list == nullptr) continue;
+    ArgList operands = *list;
+    for (Arg& operand : operands) {
+      if (operand.value() == copy) operand = Arg(input);
+    }
+    user->set_arg(1, Arg(std::move(operands)));
+  }
+}
+
 // Inputs: the caller's layout stays at the border of a method; a subgraph's callers are ours.
 Result<int64_t> convert_inputs(Module& module, Graph& graph, bool is_method) {
   int64_t changes = 0;
@@ -85,6 +100,11 @@ Result<int64_t> convert_inputs(Module& module, Graph& graph, bool is_method) {
     graph.replace_uses(input, copy);
     copy->producer()->set_arg(0, input);
     for (const size_t i : returned) graph.outputs()[i].value = input;
+    give_back_to_delegates(copy, input);
+    if (!graph.has_uses(copy)) {
+      graph.erase(copy->producer());
+      --changes;
+    }
   }
   return changes;
 }

@@ -38,10 +38,38 @@ Results rrelu(Scope& s, size_t lower) {
   return {s.call(Op::aten_leaky_relu, {s.x(0), (s.number(lower) + s.number(lower + 1)) / 2})};
 }
 
+// log_softmax of float64, for which the official kernel is missing.
+Results log_softmax(Scope& s, Expr x, const std::vector<Arg>& row_args, Op row) {
+  if (x.dtype() != DType::kFloat64 || x.rank() == 0) return {s.call(row, row_args)};
+  const int64_t dim = s.dim(1, x.rank());
+  const Expr shifted = x - amax(x, {dim}, true);
+  return {shifted - log(sum(exp(shifted), {dim}, true))};
+}
+
+// clamp of unsigned bytes to a range that reaches below 0, which the official kernel refuses.
+Results clamp_bytes(Scope& s, Op row, const Arg& low, const Arg& high) {
+  const Expr x = s.x(0);
+  const auto least = low.integer();
+  if (x.dtype() != DType::kUInt8 || !least || *least >= 0 ||
+      std::holds_alternative<double>(high.v))
+    return {s.call(row, s.args())};
+  if (high.is_none()) return {s.call(Op::aten_clone, {x})};
+  return {s.call(Op::aten_clamp, {x, Arg(), high})};
+}
+
 constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
 constexpr double kSeluScale = 1.0507009873554804934193349852946;
 
 constexpr Composite kComposites[] = {
+    {"aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
+     [](Scope& s) {
+       const Expr x = cast(s.x(0), s.dtype(2).value_or(s.x(0).dtype()));
+       return log_softmax(s, x, s.args(), Op::aten_log_softmax_int);
+     }},
+    {"aten::_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor",
+     [](Scope& s) { return log_softmax(s, s.x(0), s.args(), Op::aten__log_softmax); }},
+    {"aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
+     [](Scope& s) { return clamp_bytes(s, Op::aten_clamp, s.arg(1), s.arg(2)); }},
     {"aten::celu(Tensor self, Scalar alpha=1.) -> Tensor",
      [](Scope& s) { return elu(s, s.number(1), 1.0, 1.0 / s.number(1)); }},
     {"aten::selu(Tensor self) -> Tensor",

@@ -203,6 +203,12 @@ constexpr Composite kComposites[] = {
      [](Scope& s) -> Results { return {s.x(0) * Arg(kPi / 180)}; }},
     {"aten::rad2deg(Tensor self) -> Tensor",
      [](Scope& s) -> Results { return {s.x(0) * Arg(180 / kPi)}; }},
+    {"aten::sign(Tensor self) -> Tensor",
+     [](Scope& s) -> Results {
+       const Expr x = s.x(0);
+       // The official kernel gives NaN for NaN, PyTorch 0.
+       return {is_floating(x.dtype()) ? where(isnan(x), 0, sign(x)) : sign(x)};
+     }},
     {"aten::sgn(Tensor self) -> Tensor", "aten::sign"},
     Composite::view_of("aten::positive(Tensor self) -> Tensor",
                        [](Scope& s) -> Results { return {s.x(0)}; }),
