@@ -66,7 +66,14 @@ void swish(NodeCall& c) {
 }
 void gelu_rule(NodeCall& c) { c.set(gelu(c.in(0), c.s("approximate", "none") == "tanh")); }
 void prelu(NodeCall& c) {
-  const Ex x = c.in(0), slope = c.in(1);
+  const Ex x = c.in(0);
+  Ex slope = c.in(1);
+  if (c.opset < 7 && slope.rank() == 1 && x.rank() > 1) {
+    // One for each channel, before version 7.
+    std::vector<Arg> sizes(x.rank(), Arg(int64_t{1}));
+    sizes[1] = Arg(int64_t{-1});
+    slope = slope.view(sizes);
+  }
   c.set(c.e.where(x < 0.0, x * slope, x));
 }
 

@@ -14,15 +14,24 @@ void unary(NodeCall& c) {
   c.set(c.e.call(O, {c.in(0).v}));
 }
 
+// The second operand. Before version 7 an axis may say where in the first one it stands.
+Ex second(NodeCall& c, const Ex& a) {
+  const Ex b = c.in(1);
+  if (c.opset >= 7 || c.i("broadcast", 0) == 0 || !c.has_attribute("axis")) return b;
+  const int64_t axis = c.wrap(c.i("axis", 0), a.rank());
+  std::vector<Arg> sizes = b.sizes();
+  while (axis + static_cast<int64_t>(sizes.size()) < a.dims()) sizes.emplace_back(int64_t{1});
+  return b.view(sizes);
+}
+
 template <Op O>
 void binary(NodeCall& c) {
-  const Ex a = c.in(0), b = c.in(1);
-  // Before version 7 of the operators an axis said where `b` stands; such files are too old.
+  const Ex a = c.in(0), b = second(c, a);
   c.set(c.e.call(O, {a.v, b.v}));
 }
 
 void div(NodeCall& c) {
-  const Ex a = c.in(0), b = c.in(1);
+  const Ex a = c.in(0), b = second(c, a);
   if (is_floating(a.dtype())) return c.set(a / b);
   c.set(c.e.call(Op::aten_div_Tensor_mode, {a.v, b.v, "trunc"}));
 }

@@ -13,7 +13,7 @@ using namespace onnx;
 
 namespace {
 
-constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kOldestOpset = 6;
 constexpr int64_t kNewestOpset = 26;
 
 std::string plain_name(std::string_view name) {

@@ -125,6 +125,7 @@ Status GraphReader::read_node(const NodeDef& node, Scope& scope) {
 bool GraphReader::fold(NodeCall& call) {
   const NodeDef& node = call.node;
   if (!node.domain.empty() || folded_ > kMaxFolded) return false;
+  if (call.opset < 7 && call.has_attribute("axis") && call.has_attribute("broadcast")) return false;
   if (!can_evaluate(node.op)) return false;
   FoldCall fold{emitter_, node.op, call.opset, {}, node.outputs.size()};
   Small value;
