@@ -56,13 +56,14 @@ test-tsan:
 
 interop: demo-data
 	@scripts/install_packages.sh build test
-	@scripts/build.sh dev pte
+	@scripts/build.sh dev pte onnx_cases
 	@tests/interop/setup_oracle.sh $(ORACLE)
 	@tests/interop/official_runner/build.sh $(ORACLE) build/interop/official_runner
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate.py build/interop/models --demo $(DEMO) \
 		--jobs $(JOBS)
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate_suite.py build/interop/suite \
 		--jobs $(JOBS) --share $(SUITE_SHARE)
+	@tests/interop/setup_onnx.sh $(ORACLE) build/interop
 	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
 
 bench: demo-data
