@@ -19,6 +19,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import generate_onnx_fused
 from models import torchvision_module
 
 packages, out, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -181,6 +182,13 @@ def main():
             continue
         folder = new_folder(name)
         shutil.copy(path, os.path.join(folder, "model.onnx"))
+        write_case(name, folder, inputs)
+    for name, model, inputs in generate_onnx_fused.cases():
+        if wanted and not any(each in name for each in wanted):
+            continue
+        folder = new_folder(name)
+        with open(os.path.join(folder, "model.onnx"), "wb") as file:
+            file.write(model)
         write_case(name, folder, inputs)
     for name, model, inputs, open_length in torch_models():
         export(name, model, inputs, open_length)

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 oracle=$1
 packages=$2/onnx_packages
 models=$2/onnx
-wanted=$(cat "$here/requirements-onnx.txt" "$here/generate_onnx.py" | sha256sum)
+wanted=$(cat "$here/requirements-onnx.txt" "$here"/generate_onnx*.py | sha256sum)
 if [ -f "$models/stamp" ] && [ "$(cat "$models/stamp")" = "$wanted" ]; then
   exit 0
 fi
