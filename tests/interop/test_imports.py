@@ -33,7 +33,20 @@ EPSILON = {torch.float16: 2.0**-9, torch.bfloat16: 2.0**-6}
 RUN_SECONDS = 60
 
 # What is refused, and the words in which: it must stay refused by name until it works.
-REFUSED = {}
+REFUSED = {
+    "control.associative_scan": "torch._functorch.predispatch",
+    "conv.svd_values": "aten.linalg_svdvals",
+    "factory.dropout_training": "training mode",
+    "factory.polar": "aten.view_as_real",
+    "files.auto_dimension": "no upper bound",
+    "views.view_as_complex": "complex numbers",
+}
+# What the official runtime, or PyTorch's own decomposition, gets wrong.
+DIFFERENT = {
+    "activation.special_values": "the official gelu of -inf is NaN",
+    "binary.maximum_nan": "XNNPACK's maximum drops NaN",
+    "loss.multilabel_margin": "PyTorch's decomposition counts what is no label",
+}
 
 
 @dataclasses.dataclass
@@ -181,6 +194,8 @@ def test_import(record, file, backend, tmp_path):
             f"it should be refused with '{reason}', or be taken off REFUSED: {answer}"
         )
         pytest.xfail(reason)
+    if answer.kind != "right" and record["name"] in DIFFERENT:
+        pytest.xfail(DIFFERENT[record["name"]])
     assert answer.kind == "right", f"{answer.kind}: {answer.text}"
 
 

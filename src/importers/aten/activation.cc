@@ -46,15 +46,15 @@ Results log_softmax(Scope& s, Expr x, const std::vector<Arg>& row_args, Op row) 
   return {shifted - log(sum(exp(shifted), {dim}, true))};
 }
 
-// clamp of unsigned bytes to a range that reaches below 0, which the official kernel refuses.
+// clamp of unsigned bytes to a range that reaches below 0: PyTorch takes the bound as a byte too,
+// and the official kernel refuses it.
 Results clamp_bytes(Scope& s, Op row, const Arg& low, const Arg& high) {
   const Expr x = s.x(0);
   const auto least = low.integer();
   if (x.dtype() != DType::kUInt8 || !least || *least >= 0 ||
       std::holds_alternative<double>(high.v))
     return {s.call(row, s.args())};
-  if (high.is_none()) return {s.call(Op::aten_clone, {x})};
-  return {s.call(Op::aten_clamp, {x, Arg(), high})};
+  return {s.call(Op::aten_clamp, {x, Arg(*least & 0xff), high})};
 }
 
 constexpr double kSeluAlpha = 1.6732632423543772848170429916717;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "importers/aten/composites.h"
+
 
 namespace pte::importers {
 
@@ -263,8 +265,8 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
       return scatter_range(parent, value, dim, start, value->tensor().sizes[dim]);
     }
     case Op::aten_diagonal_copy:
-      return maker_.call(Op::aten_diagonal_scatter,
-                         {parent, value, view.args[1], view.args[2], view.args[3]}, "scatter");
+      return call_one(maker_, "aten::diagonal_scatter",
+                      {parent, value, view.args[1], view.args[2], view.args[3]});
     case Op::aten_flip:
       return maker_.call(Op::aten_flip, {value, view.args[1]}, "flip");
     default:

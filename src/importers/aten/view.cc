@@ -261,6 +261,35 @@ Expr on_diagonal(Scope& s, const Expr& x, int64_t offset) {
   return where(mask, unsqueeze(column, -1), 0);
 }
 
+// (self, src, offset, dim1, dim2): `src` along a diagonal of two dimensions.
+Results diagonal_scatter(Scope& s) {
+  const Expr x = s.x(0), source = s.x(1);
+  const int64_t offset = s.integer(2);
+  const int64_t row = s.dim(3, x.rank()), column = s.dim(4, x.rank());
+  if (row == column || x.rank() < 2) {
+    s.invalid("equal dimensions");
+    return {};
+  }
+  std::vector<int64_t> order, back(x.rank(), 0);
+  for (int64_t i = 0; i < static_cast<int64_t>(x.rank()); ++i) {
+    if (i != row && i != column) order.push_back(i);
+  }
+  order.push_back(row);
+  order.push_back(column);
+  for (size_t i = 0; i < order.size() && i < back.size(); ++i)
+    back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+  const Expr turned = permute(x, order);
+  const SymInt rows = turned.size(-2), before = std::max<int64_t>(-offset, 0);
+  const Expr numbers = s.arange(rows, DType::kInt64, x);
+  const Expr mask = eq(unsqueeze(numbers + Arg(offset), 1),
+                       s.arange(turned.size(-1), DType::kInt64, x));
+  const Expr values = s.call(
+      Op::aten_constant_pad_nd,
+      {cast(source, x.dtype()),
+       ArgList{s.size_arg(before), s.size_arg(rows - before - source.size(-1), x)}, Arg(0)});
+  return {permute(where(mask, unsqueeze(values, -1), turned), back)};
+}
+
 Results diag_embed(Scope& s) {
   const Expr made = on_diagonal(s, s.x(0), s.integer(1));
   const auto rank = static_cast<int64_t>(made.rank());
@@ -604,6 +633,9 @@ constexpr Composite kComposites[] = {
     {"aten::cartesian_prod(Tensor[] tensors) -> Tensor", cartesian_prod},
     {"aten::diag(Tensor self, int diagonal=0) -> Tensor", diag},
     {"aten::diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", diag_embed},
+    {"aten::diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> "
+     "Tensor",
+     diagonal_scatter},
     {"aten::trace(Tensor self) -> Tensor",
      [](Scope& s) -> Results {
        return {sum(s.call(Op::aten_diagonal_copy, {s.arg(0), 0, 0, 1}), {0})};

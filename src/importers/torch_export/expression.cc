@@ -1,5 +1,8 @@
 #include "importers/torch_export/expression.h"
 
+#include <charconv>
+#include <cmath>
+
 #include <cctype>
 #include <optional>
 #include <vector>
@@ -150,6 +153,8 @@ class Parser {
     if (name.empty()) return fail("expected a number, a name or '('");
     if (!eat("(")) return Quotient{SymInt::symbol(std::string(name)), 1};
     if (name == "Symbol") return symbol();
+    if ((name == "Float" || name.ends_with(".Float")) && (peek() == '\'' || peek() == '"'))
+      return decimal();
     std::vector<Quotient> args;
     while (!eat(")")) {
       PTE_TRY(Quotient arg, sum(depth + 1));
@@ -198,6 +203,37 @@ class Parser {
     }
     if (!eat(")")) return fail("expected ')'");
     return Quotient{SymInt::symbol(std::string(name)), 1};
+  }
+
+  // After "Float(": a decimal in quotes, then "precision=53". One that is a fraction of a small power
+  // of two is exact; products with others round as floats do, which no size can say.
+  Result<Quotient> decimal() {
+    const char quote = text_[pos_++];
+    const size_t begin = pos_;
+    while (pos_ < text_.size() && text_[pos_] != quote) ++pos_;
+    const std::string digits(text_.substr(begin, pos_ - begin));
+    if (pos_ >= text_.size()) return fail("expected a closing quote");
+    ++pos_;
+    while (eat(",")) {
+      peek();
+      if (word().empty() || !eat("=") || (peek(), word().empty())) return fail("expected an option");
+    }
+    if (!eat(")")) return fail("expected ')'");
+    constexpr size_t kLongest = 40;
+    constexpr int64_t kUnder = 1 << 20;
+    double value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.size() > kLongest || error != std::errc() || end != digits.data() + digits.size())
+      return fail("expected a decimal");
+    const double scaled = value * static_cast<double>(kUnder);
+    if (scaled != std::floor(scaled) || std::abs(scaled) > 1e15)
+      return Quotient{SymInt::symbol("too_complex"), 1};
+    int64_t over = static_cast<int64_t>(scaled), under = kUnder;
+    while (under > 1 && over % 2 == 0) {
+      over /= 2;
+      under /= 2;
+    }
+    return Quotient{over, under};
   }
 
   Result<Quotient> call(std::string_view name, const std::vector<Quotient>& args) {

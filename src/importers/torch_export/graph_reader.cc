@@ -333,7 +333,9 @@ Result<std::vector<Arg>> GraphReader::read_args(const JsonView& node, const Targ
   const auto place_of = [&](size_t i) {
     if (given[i].name.empty() || (in_place && given[i].name == "self" && i == 0))
       return static_cast<int>(i);
-    return op->arg_index(given[i].name);
+    const int index = op->arg_index(given[i].name);
+    // Python's functions name their arguments as they like.
+    return index < 0 && !op->name.starts_with("aten::") ? static_cast<int>(i) : index;
   };
   PTE_CHECK(place_numbers(given, place_of, overload));
   op = overload->info;
