@@ -33,7 +33,7 @@ Status run_pipeline(ir::Module& module, const std::vector<passes::Pass>& pipelin
 }
 
 Status check_pass_names(const Options& options) {
-  const std::vector<passes::Pass> known = pipeline(options.backend);
+  const std::vector<passes::Pass> known = pipeline(options.backend, options.foreign);
   for (const auto* names : {&options.passes.disable, &options.passes.dump_after}) {
     for (const std::string& name : *names) {
       if (name == "all" && names == &options.passes.dump_after) continue;
@@ -94,9 +94,9 @@ Status check_backend(const std::string& name) {
   return invalid_argument("there is no backend '{}'", name).with_hint(std::string(kHint));
 }
 
-std::vector<passes::Pass> pipeline(const std::string& backend) {
-  if (backend == "portable") return passes::portable_pipeline();
-  std::vector<passes::Pass> all = passes::xnnpack_pipeline();
+std::vector<passes::Pass> pipeline(const std::string& backend, passes::Foreign foreign) {
+  if (backend == "portable") return passes::portable_pipeline(foreign);
+  std::vector<passes::Pass> all = passes::xnnpack_pipeline(foreign);
   for (passes::Pass& pass : passes::finish_portable()) all.push_back(std::move(pass));
   return all;
 }
@@ -106,11 +106,11 @@ Result<Lowered> lower(ir::Module module, const Options& options) {
   PTE_CHECK(check_pass_names(options));
   Lowered out;
   if (options.backend == "portable") {
-    PTE_CHECK(run_pipeline(module, passes::portable_pipeline(), options, out));
+    PTE_CHECK(run_pipeline(module, passes::portable_pipeline(options.foreign), options, out));
     out.nodes = node_count(module);
     out.outside = kernel_calls(module);
   } else {
-    PTE_CHECK(run_pipeline(module, passes::xnnpack_pipeline(), options, out));
+    PTE_CHECK(run_pipeline(module, passes::xnnpack_pipeline(options.foreign), options, out));
     out.nodes = node_count(module);
     for (auto& [name, method] : module.methods) {
       const xnnpack::PartitionResult parts = xnnpack::partition(module, *method.graph);
@@ -121,7 +121,9 @@ Result<Lowered> lower(ir::Module module, const Options& options) {
     }
     PTE_CHECK(run_pipeline(module, passes::finish_portable(), options, out));
   }
-  PTE_TRY(out.program, emit(module));
+  EmitOptions emission;
+  emission.any_kernel = options.foreign != passes::Foreign::kRefuse;
+  PTE_TRY(out.program, emit(module, emission));
   for (const program::Method& method : out.program.methods) {
     for (const int64_t size : method.arena_sizes) out.arena_bytes += size;
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "passes/pipelines.h"
 #include "passes/runner.h"
 #include "program/program.h"
 
@@ -17,11 +18,14 @@ const std::vector<std::string>& backends();
 // kInvalidArgument for anything else.
 Status check_backend(const std::string& name);
 // Every pass of a backend's pipeline, in order, for `--dump-ir-after`.
-std::vector<passes::Pass> pipeline(const std::string& backend);
+std::vector<passes::Pass> pipeline(const std::string& backend,
+                                   passes::Foreign foreign = passes::Foreign::kRefuse);
 
 struct Options {
   std::string backend = "portable";
   passes::Options passes;
+  // Operators that only our runtime has: by default none is written.
+  passes::Foreign foreign = passes::Foreign::kRefuse;
 };
 
 struct Outside {

@@ -36,6 +36,12 @@ Result<int64_t> remove_identities(ir::Module& module);
 // construct that has no such form is reported in one error (kUnsupported).
 Result<int64_t> decompose(ir::Module& module, const OpSet& keep);
 
+// Operators that the official runtime (ExecuTorch 1.5) has no kernel of, or whose kernel refuses or
+// miscalculates a case, become those that it runs right. What no rule can rewrite fails with
+// kUnsupported, all of it in one message, or stays when `leftover` is kKeep.
+enum class Leftover { kRefuse, kKeep };
+Result<int64_t> legalize(ir::Module& module, Leftover leftover);
+
 // Puts back together what others took apart, where a backend has the whole operator: linear, hard
 // swish, hard sigmoid, max pooling without indices. decompose() undoes it.
 Result<int64_t> recompose(ir::Module& module);

@@ -13,11 +13,16 @@ void append(std::vector<Pass>& to, std::vector<Pass> passes) {
 }
 
 // What both kinds of program begin with.
-std::vector<Pass> common_passes() {
+std::vector<Pass> common_passes(Foreign foreign) {
   std::vector<Pass> passes;
   passes.push_back({"remove_identities", "drop what does nothing at inference", remove_identities});
   passes.push_back(
       decompose_pass("decompose", "composites become core operators", xnnpack_operators()));
+  if (foreign != Foreign::kIgnore) {
+    const Leftover leftover = foreign == Foreign::kKeep ? Leftover::kKeep : Leftover::kRefuse;
+    passes.push_back({"legalize", "operators that the official runtime lacks become others",
+                      [leftover](ir::Module& module) { return legalize(module, leftover); }});
+  }
   passes.push_back({"remove_identities", "drop what does nothing at inference", remove_identities});
   passes.push_back({"merge_clamps", "chains of clamps become one", merge_clamps});
   passes.push_back({"recompose", "core operators become what they came from", recompose});
@@ -65,14 +70,14 @@ std::vector<Pass> finish_portable() {
   return passes;
 }
 
-std::vector<Pass> xnnpack_pipeline() {
-  std::vector<Pass> passes = common_passes();
+std::vector<Pass> xnnpack_pipeline(Foreign foreign) {
+  std::vector<Pass> passes = common_passes(foreign);
   append(passes, cleanup_passes());
   return passes;
 }
 
-std::vector<Pass> portable_pipeline() {
-  std::vector<Pass> passes = common_passes();
+std::vector<Pass> portable_pipeline(Foreign foreign) {
+  std::vector<Pass> passes = common_passes(foreign);
   append(passes, finish_portable());
   return passes;
 }
