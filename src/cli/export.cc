@@ -27,6 +27,8 @@ struct Flags {
   std::vector<std::string> disable;
   std::string preset;
   std::string labels;
+  std::string runtime = "executorch-1.5";
+  bool allow_ptekit_ops = false;
 };
 
 struct Exported {
@@ -46,6 +48,10 @@ Status check_flags(const Flags& flags) {
     return invalid_argument("--output names one file, but {} backends were asked for",
                             flags.backends.size())
         .with_hint("use --output-dir, which names each file after its backend");
+  }
+  if (flags.runtime != "executorch-1.5" && flags.runtime != "ptekit") {
+    return invalid_argument("there is no runtime '{}'", flags.runtime)
+        .with_hint("the runtimes are executorch-1.5 and ptekit");
   }
   if (!flags.preset.empty() && !vision::preset(flags.preset)) {
     return invalid_argument("there is no preset '{}'", flags.preset)
@@ -81,6 +87,9 @@ Result<Exported> export_one(const Flags& flags, const Context& context, const Lo
   Stopwatch watch;
   lowering::Options options;
   options.backend = backend;
+  options.foreign = flags.runtime == "ptekit" ? passes::Foreign::kIgnore
+                    : flags.allow_ptekit_ops  ? passes::Foreign::kKeep
+                                              : passes::Foreign::kRefuse;
   options.passes.disable = flags.disable;
   options.passes.dump_after = flags.dump_after;
   options.passes.dump = [](const passes::Pass& pass, const ir::Module& module) {
@@ -234,6 +243,11 @@ void add_export(Commands& commands) {
   command->add_option("--labels", flags->labels, "Class names to store in the file, one a line");
   command->add_option("--dump-ir-after", flags->dump_after,
                       "Print the graph after this pass (or 'all') to stderr");
+  command->add_option("--runtime", flags->runtime,
+                      "What must run the file: executorch-1.5, or ptekit, which has more operators")
+      ->capture_default_str();
+  command->add_flag("--allow-ptekit-ops", flags->allow_ptekit_ops,
+                    "Keep operators that cannot be rewritten for ExecuTorch 1.5: ptekit runs them");
   command->add_option("--disable-pass", flags->disable, "Leave a pass out");
   commands.set_body(command, [&commands, flags] { return run_export(*flags, commands.context()); });
 }

@@ -136,7 +136,9 @@ Result<program::Program> load_program(const std::string& path, const LoadOptions
   PTE_TRY(const MappedFile file, MappedFile::open(path));
   if (is_program(file.bytes())) return program::read_program(file);
   PTE_TRY(LoadedModel model, load_model(path, options));
-  PTE_TRY(lowering::Lowered lowered, lowering::lower(std::move(model.module), {}).at(path));
+  lowering::Options lower;
+  lower.foreign = passes::Foreign::kIgnore;  // it runs here
+  PTE_TRY(lowering::Lowered lowered, lowering::lower(std::move(model.module), lower).at(path));
   return std::move(lowered.program);
 }
 
