@@ -25,6 +25,12 @@ Result<Replacement> copy(Rewrite& r) {
                                                       Arg(false), order_arg(to.dim_order)}));
 }
 
+// What is left of dropout at inference: a copy where its operand must not leave the graph itself.
+Result<Replacement> dropout(Rewrite& r) {
+  if (r.arg(2).boolean() != false) return Replacement{};
+  return copy(r);
+}
+
 Result<Replacement> item(Rewrite& r) {
   return one(r.call(Op::aten__local_scalar_dense, {r.arg(0)}));
 }
@@ -36,6 +42,9 @@ std::span<const RuleEntry> copy_rules() {
       {Op::aten_to_dtype, copy}, {Op::aten_to_dtype_layout, copy}, {Op::aten__to_copy, copy},
       {Op::aten_clone, copy},    {Op::aten_contiguous, copy},      {Op::aten_lift_fresh_copy, copy},
       {Op::aten_detach, copy},   {Op::aten_alias, copy},           {Op::aten_item, item},
+      {Op::aten_dropout, dropout},
+      {Op::aten_feature_dropout, dropout},
+      {Op::aten_alpha_dropout, dropout},
   };
   return kRules;
 }

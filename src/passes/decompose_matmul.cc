@@ -34,7 +34,7 @@ Result<Replacement> linear(Rewrite& r) {
 }
 
 // `value` with the batch dimensions `batch` before its last two, then those as one dimension.
-Result<Value*> to_batches(Rewrite& r, Value* value, const SymSizes& batch) {
+Result<Value*> to_batches(Rewrite& r, Value* value, Value* other, const SymSizes& batch) {
   const SymSizes matrix(value->tensor().sizes.end() - 2, value->tensor().sizes.end());
   SymSizes wanted = batch;
   wanted.insert(wanted.end(), matrix.begin(), matrix.end());
@@ -48,7 +48,9 @@ Result<Value*> to_batches(Rewrite& r, Value* value, const SymSizes& batch) {
       } else if (i >= missing && value->tensor().sizes[i - missing] == wanted[i]) {
         sizes.emplace_back(-1);  // expand keeps this one
       } else {
-        return r.not_supported("broadcasting over a symbolic batch size");
+        PTE_TRY(const auto size, size_value(r.builder, other, wanted[i]));
+        if (!size) return r.not_supported("a batch size that cannot be computed");
+        sizes.push_back(*size);
       }
     }
     PTE_TRY(value, r.call(Op::aten_expand_copy, {value, std::move(sizes)}));
@@ -88,8 +90,8 @@ Result<Replacement> matmul(Rewrite& r) {
   // not among them.
   const size_t batch_rank = std::max(a_rank, b_rank) - 2;
   const SymSizes batch = front(result, batch_rank);
-  PTE_TRY(Value * left, to_batches(r, a, batch));
-  PTE_TRY(Value * right, to_batches(r, b, batch));
+  PTE_TRY(Value * left, to_batches(r, a, b, batch));
+  PTE_TRY(Value * right, to_batches(r, b, a, batch));
   PTE_TRY(Value * product, r.call(Op::aten_bmm, {left, right}));
   if (product->tensor().sizes == result) return Replacement{product};
   return one(r.view(product, result, a_rank >= b_rank ? a : b));

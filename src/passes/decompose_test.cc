@@ -328,14 +328,38 @@ TEST(Decompose, KeepsWhatItIsTold) {
 
 TEST(Decompose, ReportsEverythingItCannotDo) {
   const std::string text = R"(func forward(%x: float32[2,3]) {
-    %a: float32[2,5] = aten.pad.default(%x, [1, 1], "reflect") loc "m.py:1"
+    %a: float32[2,5] = aten.pad.default(%x, [1, 1], "circular") loc "m.py:1"
     %b: float32[2,7] = aten.pad.default(%a, [1, 1], "circular") loc "m.py:2"
     return %b
   })";
   expect_failure(all, text, Code::kUnsupported,
-                 "node 'a' (m.py:1): aten.pad.default: mode 'reflect'");
+                 "node 'a' (m.py:1): aten.pad.default: mode 'circular'");
   expect_failure(all, text, Code::kUnsupported,
                  "node 'b' (m.py:2): aten.pad.default: mode 'circular'");
+}
+
+TEST(DecomposePad, ReflectionAndRepetitionHaveOperators) {
+  expect_rewrite(all, R"(func forward(%x: float32[2,3,4]) {
+    %a: float32[2,3,6] = aten.pad.default(%x, [1, 1], "reflect")
+    %b: float32[2,4,8] = aten.pad.default(%a, [1, 1, 0, 1], "replicate")
+    return %b
+  })",
+                 R"(func forward(%x: float32[2,3,4]) {
+    %a: float32[2,3,6] = aten.reflection_pad1d.default(%x, [1, 1])
+    %b: float32[2,4,8] = aten.replication_pad2d.default(%a, [1, 1, 0, 1])
+    return %b
+  })");
+}
+
+TEST(DecomposeView, SizesAreComputedFromThoseOfTheInputs) {
+  Module module = after_pass(all, R"(sym s0 in [2, 8]
+  sym s1 in [2, 8]
+  func forward(%x: float32[s0,2,s1]) {
+    %a: float32[s0,2*s1] = aten.flatten.using_ints(%x, 1)
+    return %a
+  })");
+  const std::string text = ir::print(module);
+  EXPECT_NE(text.find("aten.view_copy.default"), std::string::npos) << text;
 }
 
 }  // namespace

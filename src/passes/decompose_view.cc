@@ -71,9 +71,9 @@ Result<Replacement> split(Rewrite& r) {
   if (!dim.has_value() || !at.has_value()) return r.not_supported("a dimension out of range");
   ArgList sizes;
   for (const Value* result : r.node->results()) {
-    const auto size = result->tensor().sizes[*at].constant();
-    if (!size.has_value()) return r.not_supported("pieces of symbolic size");
-    sizes.emplace_back(*size);
+    PTE_TRY(const auto size, size_value(r.builder, r.input(0), result->tensor().sizes[*at]));
+    if (!size.has_value()) return r.not_supported("pieces of a size that cannot be computed");
+    sizes.push_back(*size);
   }
   PTE_TRY(Node * pieces,
           r.builder.node(Op::aten_split_with_sizes_copy,
@@ -84,9 +84,21 @@ Result<Replacement> split(Rewrite& r) {
 // (self, pad, mode, value)
 Result<Replacement> pad(Rewrite& r) {
   const std::string* mode = r.arg(2).text();
+  const size_t pads = r.arg(1).list() == nullptr ? 0 : r.arg(1).list()->size();
+  if (mode != nullptr && (*mode == "reflect" || *mode == "replicate")) {
+    constexpr Op kReflect[] = {Op::aten_reflection_pad1d, Op::aten_reflection_pad2d,
+                               Op::aten_reflection_pad3d};
+    constexpr Op kReplicate[] = {Op::aten_replication_pad1d, Op::aten_replication_pad2d,
+                                 Op::aten_replication_pad3d};
+    const size_t dims = pads / 2;
+    if (pads % 2 != 0 || dims < 1 || dims > 3) {
+      return r.not_supported(fmt::format("mode '{}' of {} numbers", *mode, pads));
+    }
+    return one(r.call((*mode == "reflect" ? kReflect : kReplicate)[dims - 1], {r.arg(0), r.arg(1)}));
+  }
   if (mode == nullptr || *mode != "constant") {
-    return r.not_supported(
-        fmt::format("mode '{}'; only 'constant' is known", mode == nullptr ? "?" : *mode));
+    return r.not_supported(fmt::format("mode '{}'; constant, reflect and replicate are known",
+                                       mode == nullptr ? "?" : *mode));
   }
   return one(r.call(Op::aten_constant_pad_nd,
                     {r.arg(0), r.arg(1), r.arg(3).is_none() ? Arg(0) : r.arg(3)}));

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <array>
-#include <limits>
 #include <numeric>
 #include <set>
 
@@ -21,7 +20,8 @@ const Table& rules() {
     Table made{};
     for (const auto entries :
          {legal_elementwise_rules(), legal_special_rules(), legal_window_rules(),
-          legal_order_rules(), legal_index_rules(), legal_matrix_rules(), legal_random_rules()}) {
+          legal_order_rules(), legal_index_rules(), legal_matrix_rules(), legal_random_rules(),
+          legal_resample_rules()}) {
       for (const RuleEntry& entry : entries) made[static_cast<size_t>(entry.op)] = entry.rule;
     }
     return made;
@@ -201,7 +201,7 @@ Result<Replacement> Maker::done(Value* result) {
 
 Result<Sizes> known_sizes(const Rewrite& r, size_t arg) {
   const auto sizes = r.type(arg).static_sizes();
-  if (sizes) return *sizes;
+  if (sizes && element_count(*sizes)) return *sizes;
   return r.not_supported(
       fmt::format("argument '{}' must have known sizes", r.node->op().args[arg].name));
 }

@@ -1,6 +1,7 @@
 // Arithmetic of one element: signs, remainders, shifts, rounding, divisors, quantization.
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numbers>
 
 #include "passes/legalize_rules.h"
@@ -88,7 +89,8 @@ Result<Replacement> round_decimals(Rewrite& r) {
   if (!decimals || std::abs(*decimals) > 300) return r.not_supported("a number of decimals");
   Maker m(r);
   const double power = std::pow(10.0, static_cast<double>(std::abs(*decimals)));
-  Value* x = r.input(0);
+  // Half precision would overflow on the way.
+  Value* x = m.cast(r.input(0), size_of(r.type(0).dtype) < 4 ? DType::kFloat32 : r.type(0).dtype);
   if (*decimals == 0) return m.done(m.unary(Op::aten_round, x));
   if (*decimals > 0) {
     return m.done(m.div(m.unary(Op::aten_round, m.mul(x, Arg(power))), Arg(power)));
@@ -105,14 +107,27 @@ Result<Replacement> exp2(Rewrite& r) {
 Result<Replacement> ldexp(Rewrite& r) {
   Maker m(r);
   const DType dtype = r.result_type().dtype;
-  Value* power = m.call(Op::aten_pow_Scalar, {Arg(2.0), m.cast(r.input(1), dtype)});
-  return m.done(m.mul(m.cast(r.input(0), dtype), power));
+  // The power is rounded to its own type first.
+  const DType other = r.type(1).dtype;
+  const DType self = is_floating(r.type(0).dtype) ? r.type(0).dtype : DType::kFloat32;
+  Value* exponent = m.cast(r.input(1), is_floating(other) ? other : self);
+  Value* power = m.call(Op::aten_pow_Scalar, {Arg(2.0), exponent});
+  return m.done(m.mul(m.cast(r.input(0), dtype), m.cast(power, dtype)));
 }
 
 Result<Replacement> hypot(Rewrite& r) {
   Maker m(r);
-  return m.done(
-      m.sqrt(m.add(m.mul(r.input(0), r.input(0)), m.mul(r.input(1), r.input(1)))));
+  const DType dtype = r.result_type().dtype;
+  Value* a = m.abs(m.cast(r.input(0), dtype));
+  Value* b = m.abs(m.cast(r.input(1), dtype));
+  // Divided by the larger one, so that no square overflows.
+  Value* most = m.call(Op::aten_maximum, {a, b});
+  Value* ratio = m.div(m.call(Op::aten_minimum, {a, b}), most);
+  Value* result = m.mul(most, m.sqrt(m.add(m.mul(ratio, ratio), Arg(1.0))));
+  result = m.where(m.eq(most, Arg(0)), most, result);
+  // Infinity beats NaN.
+  Value* infinite = m.either(m.unary(Op::aten_isinf, a), m.unary(Op::aten_isinf, b));
+  return m.done(m.where(infinite, Arg(std::numeric_limits<double>::infinity()), result));
 }
 
 Result<Replacement> angle(Rewrite& r) {
@@ -151,12 +166,18 @@ Result<Replacement> divisor(Rewrite& r) {
   return m.done(m.mul(m.floor_div(a, safe), b));
 }
 
+// Half precision computes in float32.
+Value* at_least_float(Maker& m, Value* x) {
+  return m.cast(x, size_of(x->tensor().dtype) < 4 ? DType::kFloat32 : x->tensor().dtype);
+}
+
 // (x * (1 / scale)), rounded, + zero; the mask says what the grid could hold.
 Result<Replacement> quantize(Maker& m, Value* scaled,
                              const std::function<Value*(Value*)>& add_zero,
                              const std::function<Value*(Value*)>& back, Arg low, Arg high) {
   Value* q = add_zero(m.unary(Op::aten_round, scaled));
   Value* held = m.call(Op::aten_clamp, {q, low, high});
+  held = m.where(m.isnan(q), low, held);
   Value* mask = m.both(m.ge(q, low), m.le(q, high));
   Value* result = m.cast(back(held), m.rewrite().result_type(0).dtype);
   return m.done(std::vector<Value*>{result, mask});
@@ -171,14 +192,14 @@ Result<Replacement> fake_quantize(Rewrite& r) {
   const double inverse = static_cast<double>(1.0F / static_cast<float>(*scale));
   const double offset = static_cast<double>(*zero);
   return quantize(
-      m, m.mul(r.input(0), Arg(inverse)),
+      m, m.mul(at_least_float(m, r.input(0)), Arg(inverse)),
       [&](Value* q) { return m.add(q, Arg(offset)); },
       [&](Value* q) { return m.mul(m.sub(q, Arg(offset)), Arg(step)); }, r.arg(3), r.arg(4));
 }
 
 Result<Replacement> fake_quantize_channels(Rewrite& r) {
   const auto axis = r.arg(3).integer();
-  const DType dtype = r.type(0).dtype;
+  const DType dtype = size_of(r.type(0).dtype) < 4 ? DType::kFloat32 : r.type(0).dtype;
   if (!axis || *axis < 0 || *axis >= static_cast<int64_t>(r.type(0).rank())) {
     return r.not_supported("an axis that is out of range");
   }
@@ -189,7 +210,7 @@ Result<Replacement> fake_quantize_channels(Rewrite& r) {
   Value* zero = m.cast(m.view(r.input(2), along), dtype);
   Value* inverse = m.unary(Op::aten_reciprocal, scale);
   return quantize(
-      m, m.mul(r.input(0), inverse), [&](Value* q) { return m.add(q, zero); },
+      m, m.mul(at_least_float(m, r.input(0)), inverse), [&](Value* q) { return m.add(q, zero); },
       [&](Value* q) { return m.mul(m.sub(q, zero), scale); }, r.arg(4), r.arg(5));
 }
 
@@ -207,13 +228,53 @@ Result<Replacement> softmax(Rewrite& r) {
   return m.done(kLog ? m.sub(shifted, m.log(total)) : m.div(powers, total));
 }
 
-// The official clamps of uint8 go through a signed type.
-Result<Replacement> unsigned_relu(Rewrite& r) {
-  if (r.type(0).dtype != DType::kUInt8) return Replacement{};
-  if (r.node->graph().is_output(r.node->result()) && r.input(0)->producer() == nullptr) {
-    return one(r.call(Op::dim_order_clone_dim_order, {r.arg(0)}));
+// The official sums with a number want the operand in the result's type.
+Result<Replacement> add_number(Rewrite& r) {
+  const DType dtype = r.result_type().dtype;
+  if (r.type(0).dtype == dtype) return Replacement{};
+  Maker m(r);
+  return m.done(m.call(r.node->op().op, {m.cast(r.input(0), dtype), r.arg(1), r.arg(2)}));
+}
+
+// The official clamp refuses bounds that its operand's type cannot hold.
+Result<Replacement> clamp(Rewrite& r) {
+  const DType dtype = r.type(0).dtype;
+  if (!is_integer(dtype) || size_of(dtype) > 4 || dtype != r.result_type().dtype) {
+    return Replacement{};
   }
-  return Replacement{r.input(0)};
+  const int bits = static_cast<int>(8 * size_of(dtype));
+  const bool is_signed = dtype != DType::kUInt8;
+  const int64_t least = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
+  const int64_t most = (int64_t{1} << (is_signed ? bits - 1 : bits)) - 1;
+  std::vector<Arg> args = r.node->args();
+  bool changed = false;
+  for (const size_t i : {size_t{1}, size_t{2}}) {
+    const auto bound = args[i].number();
+    if (!bound) continue;
+    // Beyond the type's own end a bound of this side says nothing.
+    if (i == 1 ? *bound < static_cast<double>(least) : *bound > static_cast<double>(most)) {
+      args[i] = i == 1 ? Arg(least) : Arg(most);
+      changed = true;
+    }
+  }
+  // Numbers from 128 on count as negative there.
+  if (dtype == DType::kUInt8) {
+    Maker m(r);
+    args[0] = m.cast(r.input(0), DType::kInt32);
+    return m.done(m.call(Op::aten_clamp, std::move(args)));
+  }
+  if (!changed) return Replacement{};
+  return one(r.call(Op::aten_clamp, std::move(args)));
+}
+
+// The official roll wants a dimension for each shift.
+Result<Replacement> roll(Rewrite& r) {
+  const auto dims = r.arg(2).integers();
+  if (!dims || !dims->empty() || r.type(0).rank() == 0) return Replacement{};
+  Maker m(r);
+  Value* flat = m.call(Op::aten_view_copy, {r.input(0), Arg::ints({-1})});
+  Value* rolled = m.call(Op::aten_roll, {flat, r.arg(1), Arg::ints({0})});
+  return m.done(m.view(rolled, r.result_type().sizes, r.input(0)));
 }
 
 }  // namespace
@@ -244,7 +305,10 @@ std::span<const RuleEntry> legal_elementwise_rules() {
       {Op::aten_fake_quantize_per_channel_affine_cachemask, fake_quantize_channels},
       {Op::aten__softmax, softmax<false>},
       {Op::aten__log_softmax, softmax<true>},
-      {Op::aten_relu, unsigned_relu},
+      {Op::aten_add_Scalar, add_number},
+      {Op::aten_sub_Scalar, add_number},
+      {Op::aten_clamp, clamp},
+      {Op::aten_roll, roll},
   };
   return kRules;
 }

@@ -272,67 +272,6 @@ Result<Replacement> pseudoinverse(Rewrite& r) {
   return m.done(x);
 }
 
-// ---- resampling that is linear in each dimension: products with constant matrices
-
-// Row i of the result is a blend of rows of the operand, by the cubic of a = -0.5, stretched when
-// the result is smaller.
-std::vector<float> cubic_matrix(int64_t in, int64_t out, double scale) {
-  constexpr double kA = -0.5;
-  const auto cubic = [](double x) {
-    x = std::abs(x);
-    if (x < 1) return ((kA + 2) * x - (kA + 3)) * x * x + 1;
-    if (x < 2) return (((x - 5) * x + 8) * x - 4) * kA;
-    return 0.0;
-  };
-  const double stretch = std::max(scale, 1.0);
-  const double support = 2 * stretch;
-  std::vector<float> matrix(static_cast<size_t>(in * out), 0.0F);
-  for (int64_t i = 0; i < out; ++i) {
-    const double center = scale * (static_cast<double>(i) + 0.5);
-    const auto begin = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
-    const auto end = std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), in);
-    double sum = 0;
-    for (int64_t j = begin; j < end; ++j) {
-      sum += cubic((static_cast<double>(j) - center + 0.5) / stretch);
-    }
-    for (int64_t j = begin; j < end && sum != 0; ++j) {
-      matrix[static_cast<size_t>(i * in + j)] = static_cast<float>(
-          cubic((static_cast<double>(j) - center + 0.5) / stretch) / sum);
-    }
-  }
-  return matrix;
-}
-
-Result<Replacement> bicubic_antialias(Rewrite& r) {
-  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
-  PTE_TRY(const std::vector<int64_t> out, r.ints(1, 2));
-  if (*element_count(sizes) == 0 || sizes.size() != 4) return r.not_supported("an empty operand");
-  const bool corners = *r.arg(2).boolean();
-  const auto scale = [&](size_t d) {
-    const double in = static_cast<double>(sizes[2 + d]);
-    if (corners) return out[d] > 1 ? (in - 1) / static_cast<double>(out[d] - 1) : 0.0;
-    const auto given = r.arg(3 + d).number();
-    return given && *given > 0 ? 1 / *given : in / static_cast<double>(out[d]);
-  };
-  if (corners) return r.not_supported("aligned corners");
-  Maker m(r);
-  const DType dtype = r.type(0).dtype;
-  const int64_t planes = sizes[0] * sizes[1];
-  const auto matrix = [&](size_t d) {
-    const std::vector<float> values = cubic_matrix(sizes[2 + d], out[d], scale(d));
-    return m.cast(m.constant("resample", Tensor::of<float>({out[d], sizes[2 + d]},
-                                                           std::span<const float>(values))),
-                  dtype);
-  };
-  Value* rows = m.view(r.input(0), Sizes{planes * sizes[2], sizes[3]});
-  Value* narrow = m.call(Op::aten_mm, {rows, m.permute(matrix(1), {1, 0})});
-  Value* turned = m.permute(m.view(narrow, Sizes{planes, sizes[2], out[1]}), {0, 2, 1});
-  Value* low = m.call(Op::aten_mm, {m.view(turned, Sizes{planes * out[1], sizes[2]}),
-                                    m.permute(matrix(0), {1, 0})});
-  Value* back = m.permute(m.view(low, Sizes{planes, out[1], out[0]}), {0, 2, 1});
-  return m.done(m.view(back, Sizes{sizes[0], sizes[1], out[0], out[1]}));
-}
-
 }  // namespace
 
 std::span<const RuleEntry> legal_matrix_rules() {
@@ -349,7 +288,6 @@ std::span<const RuleEntry> legal_matrix_rules() {
       {Op::aten__linalg_solve_ex, solve_systems},
       {Op::aten_linalg_cholesky_ex, cholesky},
       {Op::aten_linalg_pinv_atol_rtol_tensor, pseudoinverse},
-      {Op::aten__upsample_bicubic2d_aa, bicubic_antialias},
   };
   return kRules;
 }

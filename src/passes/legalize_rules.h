@@ -144,5 +144,6 @@ std::span<const RuleEntry> legal_order_rules();
 std::span<const RuleEntry> legal_index_rules();
 std::span<const RuleEntry> legal_matrix_rules();
 std::span<const RuleEntry> legal_random_rules();
+std::span<const RuleEntry> legal_resample_rules();
 
 }  // namespace pte::passes

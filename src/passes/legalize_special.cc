@@ -74,10 +74,24 @@ Result<Replacement> erfinv(Rewrite& r) {
   return m.done(erfinv_of(m, operand(m, 0)));
 }
 
+// In the far tail by the tail's own expansion, which three steps make exact enough.
 Result<Replacement> ndtri(Rewrite& r) {
   Maker m(r);
-  Value* x = m.sub(m.mul(operand(m, 0), Arg(2.0)), Arg(1.0));
-  return m.done(m.mul(erfinv_of(m, x), Arg(std::numbers::sqrt2)));
+  Value* p = operand(m, 0);
+  Value* x = m.sub(m.mul(p, Arg(2.0)), Arg(1.0));
+  Value* near = erfinv_of(m, x);
+  Value* q = m.mul(m.call(Op::aten_minimum, {p, m.rsub(p, Arg(1.0))}), Arg(2.0));
+  Value* bounded = m.call(Op::aten_clamp, {q, Arg(), Arg(1e-6)});
+  Value* base = m.neg(m.log(m.mul(bounded, Arg(std::sqrt(std::numbers::pi)))));
+  Value* y = m.sqrt(base);
+  for (int i = 0; i < 3; ++i) {
+    Value* inverse = m.unary(Op::aten_reciprocal, square(m, y));
+    Value* series = m.polynomial(inverse, {0.0, -0.5, 0.75});
+    y = m.sqrt(m.add(m.sub(base, m.log(y)), m.unary(Op::aten_log1p, series)));
+  }
+  Value* far = m.where(m.lt(x, Arg(0)), m.neg(y), y);
+  Value* tail = m.both(m.lt(q, Arg(1e-6)), m.gt(q, Arg(0)));
+  return m.done(m.mul(m.where(tail, far, near), Arg(std::numbers::sqrt2)));
 }
 
 Result<Replacement> log_ndtr(Rewrite& r) {
@@ -188,6 +202,8 @@ Value* digamma_of(Maker& m, Value* x) {
   Value* mirrored = m.sub(direct, m.mul(m.unary(Op::aten_reciprocal, tangent), Arg(std::numbers::pi)));
   Value* result = m.where(at.left, mirrored, direct);
   Value* pole = m.both(m.lt(x, Arg(0)), m.eq(at.fraction, Arg(0)));
+  // At zero the sign decides.
+  result = m.where(m.eq(x, Arg(0)), m.neg(m.unary(Op::aten_reciprocal, x)), result);
   return m.where(pole, Arg(kNan), result);
 }
 
@@ -223,7 +239,15 @@ Value* zeta_of(Maker& m, Value* s, Value* q) {
 
 Result<Replacement> zeta(Rewrite& r) {
   Maker m(r);
-  return m.done(zeta_of(m, operand(m, 0), operand(m, 1)));
+  Value* s = operand(m, 0);
+  Value* q = operand(m, 1);
+  Value* result = zeta_of(m, s, q);
+  Value* below = m.le(q, Arg(0));
+  Value* pole = m.both(below, m.eq(q, m.floor(q)));
+  Value* fraction = m.both(m.negate(pole), m.negate(m.eq(s, m.floor(s))));
+  Value* undefined = m.either(m.lt(s, Arg(1.0)), m.both(below, fraction));
+  result = m.where(undefined, Arg(kNan), m.where(pole, Arg(kInfinity), result));
+  return m.done(m.where(m.eq(s, Arg(1.0)), Arg(kInfinity), result));
 }
 
 // (-1)^(n+1) n! zeta(n + 1, x)

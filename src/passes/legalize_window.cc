@@ -10,32 +10,48 @@ using Ints = std::vector<int64_t>;
 
 Ints tail(const Ints& list) { return {list.begin() + 1, list.end()}; }
 
-// [N, C, D, H, W] as [N * D, C, H, W], and back with the sizes of `sizes`.
-Value* fold_depth(Maker& m, Value* x, const Sizes& sizes) {
+// [N, C, D, H, W] as [N * D, C, H, W], and back with the sizes of `sizes`. N may be symbolic.
+Value* fold_depth(Maker& m, Value* x, const SymSizes& sizes) {
   Value* turned = m.permute(x, {0, 2, 1, 3, 4});
-  return m.view(turned, Sizes{sizes[0] * sizes[2], sizes[1], sizes[3], sizes[4]});
+  return m.view(turned, SymSizes{sizes[0] * sizes[2], sizes[1], sizes[3], sizes[4]});
 }
-Value* unfold_depth(Maker& m, Value* x, const Sizes& sizes) {
-  Value* apart = m.view(x, Sizes{sizes[0], sizes[2], sizes[1], sizes[3], sizes[4]});
+Value* unfold_depth(Maker& m, Value* x, const SymSizes& sizes) {
+  Value* apart = m.view(x, SymSizes{sizes[0], sizes[2], sizes[1], sizes[3], sizes[4]});
   return m.permute(apart, {0, 2, 1, 3, 4});
+}
+
+// The last three sizes, which must be known, and the product of those before them.
+struct Volume {
+  SymInt planes;
+  Sizes sizes;
+};
+Result<Volume> volume_of(const Rewrite& r, const SymSizes& all) {
+  if (all.size() < 3) return r.not_supported("an operand of this rank");
+  const auto sizes = ir::to_static(SymSizes(all.end() - 3, all.end()));
+  if (!sizes || !element_count(*sizes)) return r.not_supported("an extent that is not known");
+  return Volume{ir::product(SymSizes(all.begin(), all.end() - 3)), *sizes};
 }
 
 struct Conv {
   Ints stride, padding, dilation, output_padding;
-  Sizes input, weight, output;
+  SymSizes input, output;
+  Sizes weight;
+  int64_t depth_in = 0, depth_out = 0;
 };
 
 Result<Conv> read_conv(const Rewrite& r) {
   Conv c;
-  PTE_TRY(c.input, known_sizes(r, 0));
+  c.input = r.type(0).sizes;
+  c.output = r.result_type().sizes;
   PTE_TRY(c.weight, known_sizes(r, 1));
+  PTE_TRY(const Volume from, volume_of(r, c.input));
+  PTE_TRY(const Volume to, volume_of(r, c.output));
+  c.depth_in = from.sizes[0];
+  c.depth_out = to.sizes[0];
   PTE_TRY(c.stride, r.ints(3, 3));
   PTE_TRY(c.padding, r.ints(4, 3));
   PTE_TRY(c.dilation, r.ints(5, 3));
   PTE_TRY(c.output_padding, r.ints(7, 3));
-  const auto output = r.result_type().static_sizes();
-  if (!output) return r.not_supported("a result of unknown size");
-  c.output = *output;
   return c;
 }
 
@@ -58,11 +74,11 @@ Result<Replacement> convolution3d(Rewrite& r, const Conv& c) {
                {x, Arg::ints({0, 0, 0, 0, c.padding[0], c.padding[0]}), Arg(0)});
   }
   Value* total = nullptr;
-  const int64_t depth = c.output[2];
+  const int64_t depth = c.depth_out;
   for (int64_t k = 0; k < c.weight[2]; ++k) {
     const int64_t begin = k * c.dilation[0];
     Value* part = m.slice(x, 2, begin, begin + (depth - 1) * c.stride[0] + 1, c.stride[0]);
-    Sizes sizes = c.input;
+    SymSizes sizes = c.input;
     sizes[2] = depth;
     Value* product =
         convolve_slice(m, c, fold_depth(m, part, sizes), k, k == 0 ? r.arg(2) : Arg(), false);
@@ -75,16 +91,16 @@ Result<Replacement> convolution3d(Rewrite& r, const Conv& c) {
 // Input slice d adds to the output's slice d * stride + k * dilation - padding.
 Result<Replacement> transposed3d(Rewrite& r, const Conv& c) {
   Maker m(r);
-  const int64_t depth = c.input[2];
+  const int64_t depth = c.depth_in;
   const int64_t stride = c.stride[0];
   const int64_t length = (depth - 1) * stride + 1;
-  const int64_t full = std::max(c.padding[0] + c.output[2],
+  const int64_t full = std::max(c.padding[0] + c.depth_out,
                                 length + (c.weight[2] - 1) * c.dilation[0]);
   Value* folded = fold_depth(m, r.input(0), c.input);
   Value* total = nullptr;
   for (int64_t k = 0; k < c.weight[2]; ++k) {
     Value* product = convolve_slice(m, c, folded, k, Arg(), true);
-    Sizes sizes = c.output;
+    SymSizes sizes = c.output;
     sizes[2] = depth;
     Value* part = unfold_depth(m, product, sizes);
     if (stride > 1 && depth > 1) {  // zeros between the slices
@@ -99,8 +115,8 @@ Result<Replacement> transposed3d(Rewrite& r, const Conv& c) {
     total = total == nullptr ? part : m.add(total, part);
   }
   if (total == nullptr) return r.not_supported("an empty filter");
-  total = m.slice(total, 2, c.padding[0], c.padding[0] + c.output[2]);
-  if (Value* bias = r.arg(2).value()) total = m.add(total, m.view(bias, Sizes{1, c.output[1], 1, 1, 1}));
+  total = m.slice(total, 2, c.padding[0], c.padding[0] + c.depth_out);
+  if (Value* bias = r.arg(2).value()) total = m.add(total, m.view(bias, SymSizes{1, c.output[1], 1, 1, 1}));
   return m.done(total);
 }
 
@@ -114,8 +130,7 @@ Result<Replacement> convolution(Rewrite& r) {
 
 struct Pool {
   Ints kernel, stride, padding, dilation{1, 1, 1};
-  Sizes input;  // [planes, D, H, W]
-  Sizes output;
+  Volume input, output;
 };
 
 Result<Pool> read_pool(const Rewrite& r) {
@@ -126,17 +141,8 @@ Result<Pool> read_pool(const Rewrite& r) {
     PTE_TRY(p.stride, r.ints(2, 3));
   }
   PTE_TRY(p.padding, r.ints(3, 3));
-  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
-  const auto result = r.result_type().static_sizes();
-  if (sizes.size() < 4 || !result) return r.not_supported("an operand of this rank");
-  const auto fold = [](const Sizes& all) {
-    Sizes folded(all.end() - 3, all.end());
-    folded.insert(folded.begin(), std::accumulate(all.begin(), all.end() - 3, int64_t{1},
-                                                  std::multiplies<>()));
-    return folded;
-  };
-  p.input = fold(sizes);
-  p.output = fold(*result);
+  PTE_TRY(p.input, volume_of(r, r.type(0).sizes));
+  PTE_TRY(p.output, volume_of(r, r.result_type().sizes));
   return p;
 }
 
@@ -152,22 +158,25 @@ Result<Replacement> max_pool3d(Rewrite& r) {
     if (results.size() < 2) results.assign(2, x);
     return results;
   };
-  const Sizes& in = p.input;
-  const Sizes& out = p.output;
-  const int64_t plane = out[2] * out[3];
-  Value* slices = m.view(r.input(0), Sizes{1, in[0] * in[1], in[2], in[3]});
+  const Sizes& in = p.input.sizes;
+  const Sizes& out = p.output.sizes;
+  const SymInt& planes = p.input.planes;
+  Value* const self = r.input(0);
+  const int64_t plane = out[1] * out[2];
+  Value* slices = m.view(self, SymSizes{1, planes * in[0], in[1], in[2]});
   const auto first = pool(slices, tail(p.kernel), tail(p.stride), tail(p.padding), tail(p.dilation));
-  Value* rows = m.view(first[0], Sizes{1, in[0], in[1], plane});
+  Value* rows = m.view(first[0], SymSizes{1, planes, in[0], plane}, self);
   const auto second = pool(rows, {p.kernel[0], 1}, {p.stride[0], 1}, {p.padding[0], 0},
                            {p.dilation[0], 1});
-  const Sizes result = *r.result_type().static_sizes();
-  Value* values = m.view(second[0], result);
+  const SymSizes& result = r.result_type().sizes;
+  Value* values = m.view(second[0], result, self);
   if (!r.node->graph().has_uses(r.node->result(1))) return m.done({values, nullptr});
   // Where the depth's winner had its own maximum.
-  Value* where = m.view(second[1], Sizes{in[0], out[1] * plane});
-  Value* inner = m.gather(m.view(first[1], Sizes{in[0], in[1] * plane}), 1, where);
+  Value* where = m.view(second[1], SymSizes{planes, out[0] * plane}, self);
+  Value* inner = m.gather(m.view(first[1], SymSizes{planes, in[0] * plane}, self), 1, where);
   Value* depth = m.floor_div(where, Arg(plane));
-  return m.done({values, m.view(m.add(inner, m.mul(depth, Arg(in[2] * in[3]))), result)});
+  Value* places = m.add(inner, m.mul(depth, Arg(in[1] * in[2])));
+  return m.done({values, m.view(places, result, self)});
 }
 
 // Sums of slices, sums of those along the depth, divided by how many places each window has.
@@ -176,29 +185,31 @@ Result<Replacement> avg_pool3d(Rewrite& r) {
   const bool ceil = *r.arg(4).boolean();
   const bool with_padding = *r.arg(5).boolean();
   Maker m(r);
-  const Sizes& in = p.input;
-  const Sizes& out = p.output;
+  const Sizes& in = p.input.sizes;
+  const Sizes& out = p.output.sizes;
+  const SymInt& planes = p.input.planes;
   const auto pool = [&](Value* x, Ints kernel, Ints stride, Ints padding) {
     return m.call(Op::aten_avg_pool2d, {x, Arg::ints(kernel), Arg::ints(stride), Arg::ints(padding),
                                         Arg(ceil), Arg(true), Arg(1)});
   };
-  Value* slices = m.view(r.input(0), Sizes{1, in[0] * in[1], in[2], in[3]});
+  Value* const self = r.input(0);
+  Value* slices = m.view(self, SymSizes{1, planes * in[0], in[1], in[2]});
   Value* sums = pool(slices, tail(p.kernel), tail(p.stride), tail(p.padding));
-  Value* rows = m.view(sums, Sizes{1, in[0], in[1], out[2] * out[3]});
+  Value* rows = m.view(sums, SymSizes{1, planes, in[0], out[1] * out[2]}, self);
   Value* total = pool(rows, {p.kernel[0], 1}, {p.stride[0], 1}, {p.padding[0], 0});
-  total = m.view(total, *r.result_type().static_sizes());
+  total = m.view(total, r.result_type().sizes, self);
   if (const auto divisor = r.arg(6).integer()) {
     return m.done(m.div(total, Arg(static_cast<double>(*divisor))));
   }
   std::vector<double> counts;
   std::vector<Ints> per_axis(3);
   for (size_t d = 0; d < 3; ++d) {
-    for (int64_t i = 0; i < out[d + 1]; ++i) {
+    for (int64_t i = 0; i < out[d]; ++i) {
       int64_t begin = i * p.stride[d] - p.padding[d];
-      int64_t end = std::min(begin + p.kernel[d], in[d + 1] + p.padding[d]);
+      int64_t end = std::min(begin + p.kernel[d], in[d] + p.padding[d]);
       if (!with_padding) {
         begin = std::max<int64_t>(begin, 0);
-        end = std::min(end, in[d + 1]);
+        end = std::min(end, in[d]);
       }
       per_axis[d].push_back(end - begin);
     }
@@ -215,27 +226,24 @@ Result<Replacement> avg_pool3d(Rewrite& r) {
   if (counts.empty()) return m.done(total);
   if (equal) return m.done(m.div(total, Arg(counts[0])));
   std::vector<float> shares(counts.begin(), counts.end());
-  Value* by = m.constant("window_sizes", Tensor::of<float>(tail(out), std::span<const float>(shares)));
+  Value* by = m.constant("window_sizes", Tensor::of<float>(out, std::span<const float>(shares)));
   return m.done(m.div(total, m.cast(by, r.type(0).dtype)));
 }
 
 // Means over products of ranges are means of means.
 Result<Replacement> adaptive_avg_pool3d(Rewrite& r) {
   PTE_TRY(const Ints size, r.ints(1, 3));
-  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
+  PTE_TRY(const Volume volume, volume_of(r, r.type(0).sizes));
   Maker m(r);
-  const size_t rank = sizes.size();
-  const Sizes in(sizes.end() - 3, sizes.end());
-  const int64_t planes =
-      std::accumulate(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(rank - 3),
-                      int64_t{1}, std::multiplies<>());
-  Value* slices = m.view(r.input(0), Sizes{1, planes * in[0], in[1], in[2]});
+  const Sizes& in = volume.sizes;
+  Value* const self = r.input(0);
+  Value* slices = m.view(self, SymSizes{1, volume.planes * in[0], in[1], in[2]});
   Value* small =
       m.call(Op::aten__adaptive_avg_pool2d, {slices, Arg::ints({size[1], size[2]})});
   const int64_t plane = size[1] * size[2];
-  Value* rows = m.view(small, Sizes{1, planes, in[0], plane});
+  Value* rows = m.view(small, SymSizes{1, volume.planes, in[0], plane}, self);
   Value* result = m.call(Op::aten__adaptive_avg_pool2d, {rows, Arg::ints({size[0], plane})});
-  return m.done(m.view(result, *r.result_type().static_sizes()));
+  return m.done(m.view(result, r.result_type().sizes, self));
 }
 
 // Windows of uneven size are laid out side by side, their last row repeated to make them even: a
@@ -243,14 +251,16 @@ Result<Replacement> adaptive_avg_pool3d(Rewrite& r) {
 template <size_t kSpatial>
 Result<Replacement> adaptive_max_pool(Rewrite& r) {
   PTE_TRY(const Ints size, r.ints(1, kSpatial));
-  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
+  const SymSizes& all = r.type(0).sizes;
+  const size_t first = all.size() - kSpatial;
+  const auto extents = ir::to_static(SymSizes(all.end() - kSpatial, all.end()));
+  if (!extents) return r.not_supported("an extent that is not known");
   Maker m(r);
-  const size_t first = sizes.size() - kSpatial;
   Value* x = r.input(0);
   std::vector<Ints> rows(kSpatial);
   Ints window(kSpatial);
   for (size_t d = 0; d < kSpatial; ++d) {
-    const int64_t in = sizes[first + d];
+    const int64_t in = (*extents)[d];
     const int64_t out = size[d];
     if (in <= 0 || out <= 0) return r.not_supported("an empty operand or result");
     const auto begin = [&](int64_t i) { return i * in / out; };
@@ -276,18 +286,16 @@ Result<Replacement> adaptive_max_pool(Rewrite& r) {
   for (size_t d = 0; d < kSpatial; ++d) {
     Ints wider;
     for (const int64_t base : table) {
-      for (const int64_t row : rows[d]) wider.push_back(base * sizes[first + d] + row);
+      for (const int64_t row : rows[d]) wider.push_back(base * (*extents)[d] + row);
     }
     table = std::move(wider);
     PTE_CHECK(check_work(r, {static_cast<int64_t>(table.size())}));
   }
-  const Sizes out = *r.result_type().static_sizes();
-  const int64_t count = *element_count(out);
-  Value* flat = m.view(results[1], Sizes{count});
+  Value* flat = m.call(Op::aten_view_copy, {results[1], Arg::ints({-1})});
   Value* places = m.call(
       Op::aten_index_select,
       {m.indices({static_cast<int64_t>(table.size())}, table), Arg(0), flat});
-  return m.done({results[0], m.view(places, out)});
+  return m.done({results[0], m.view(places, r.result_type().sizes, r.input(0))});
 }
 
 // Where windows of a drawn step begin; then as adaptive pooling, with rows gathered at run time.

@@ -1,6 +1,7 @@
 #include "passes/rewrite.h"
 
 #include <algorithm>
+#include <map>
 
 namespace pte::passes {
 namespace {
@@ -111,10 +112,136 @@ std::optional<std::vector<int64_t>> expand_ints(const Arg& arg, size_t count) {
   return numbers;
 }
 
+namespace {
+
+// A size as a value of the graph, from the text of its canonical form: sums of products of symbols,
+// numbers and calls. Symbols are read from tensors that are there from the start, or from `source`.
+class SizeValue {
+ public:
+  SizeValue(Builder& builder, Value* source) : builder_(builder), source_(source) {}
+
+  // Nothing when a symbol cannot be read.
+  Result<std::optional<Arg>> make(const SymInt& size) {
+    text_ = size.to_string();
+    at_ = 0;
+    PTE_TRY(std::optional<Arg> made, sum());
+    if (!made || at_ != text_.size()) return std::optional<Arg>();
+    return made;
+  }
+
+ private:
+  bool take(char c) {
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  Result<std::optional<Arg>> join(Op op, const std::optional<Arg>& a, const std::optional<Arg>& b) {
+    if (!a || !b) return std::optional<Arg>();
+    PTE_TRY(Value * value, builder_.call(op, {*a, *b}));
+    return std::optional<Arg>(value);
+  }
+
+  Result<std::optional<Arg>> sum() {
+    std::optional<Arg> total;
+    if (text_.compare(at_, 1, "-") == 0) total = Arg(0);
+    if (!total) {
+      PTE_TRY(total, product());
+    }
+    while (total) {
+      const bool plus = take('+');
+      if (!plus && !take('-')) break;
+      PTE_TRY(const std::optional<Arg> next, product());
+      PTE_TRY(total, join(plus ? Op::operator_add : Op::operator_sub, total, next));
+    }
+    return total;
+  }
+
+  Result<std::optional<Arg>> product() {
+    PTE_TRY(std::optional<Arg> total, atom());
+    while (total && take('*')) {
+      PTE_TRY(const std::optional<Arg> next, atom());
+      PTE_TRY(total, join(Op::operator_mul, total, next));
+    }
+    return total;
+  }
+
+  Result<std::optional<Arg>> atom() {
+    const size_t begin = at_;
+    const auto is_word = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    };
+    while (at_ < text_.size() && is_word(text_[at_])) ++at_;
+    const std::string word = text_.substr(begin, at_ - begin);
+    if (word.empty()) {
+      if (!take('(') || ++depth_ > kDepth) return std::optional<Arg>();
+      PTE_TRY(std::optional<Arg> inner, sum());
+      --depth_;
+      if (!take(')')) return std::optional<Arg>();
+      return inner;
+    }
+    if (word[0] >= '0' && word[0] <= '9') {
+      const auto number = SymInt::parse(word);
+      if (!number || !number->constant()) return std::optional<Arg>();
+      return std::optional<Arg>(*number->constant());
+    }
+    if (!take('(')) return symbol(word);
+    const std::map<std::string, Op, std::less<>> calls = {{"floordiv", Op::operator_floordiv},
+                                                          {"mod", Op::operator_mod},
+                                                          {"max", Op::torch_sym_max},
+                                                          {"min", Op::torch_sym_min}};
+    const auto call = calls.find(word);
+    if (call == calls.end() || ++depth_ > kDepth) return std::optional<Arg>();
+    PTE_TRY(const std::optional<Arg> a, sum());
+    if (!take(',')) return std::optional<Arg>();
+    PTE_TRY(const std::optional<Arg> b, sum());
+    --depth_;
+    if (!take(')')) return std::optional<Arg>();
+    return join(call->second, a, b);
+  }
+
+  Result<std::optional<Arg>> symbol(const std::string& name) {
+    const SymInt wanted = SymInt::symbol(name);
+    std::vector<Value*> places{source_};
+    const std::vector<Value*>& inputs = builder_.graph().inputs();
+    places.insert(places.end(), inputs.begin(), inputs.end());
+    for (Value* place : places) {
+      if (!place->is_tensor()) {
+        if (place->type() == ir::Type(ir::SymIntType{wanted})) return std::optional<Arg>(place);
+        continue;
+      }
+      const SymSizes& sizes = place->tensor().sizes;
+      const auto found = std::find(sizes.begin(), sizes.end(), wanted);
+      if (found == sizes.end()) continue;
+      PTE_TRY(Value * length,
+              builder_.call(Op::aten_sym_size_int, {place, Arg(found - sizes.begin())}));
+      return std::optional<Arg>(length);
+    }
+    return std::optional<Arg>();
+  }
+
+  static constexpr int kDepth = 50;
+  Builder& builder_;
+  Value* source_;
+  std::string text_;
+  size_t at_ = 0;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+Result<std::optional<Arg>> size_value(Builder& builder, Value* source, const SymInt& size) {
+  if (const auto number = size.constant()) return std::optional<Arg>(*number);
+  const SymSizes& known = source->tensor().sizes;
+  const auto at = std::find(known.begin(), known.end(), size);
+  if (at == known.end()) return SizeValue(builder, source).make(size);
+  PTE_TRY(Value * length, builder.call(Op::aten_sym_size_int, {source, Arg(at - known.begin())}));
+  return std::optional<Arg>(length);
+}
+
 Result<std::optional<ArgList>> size_args(Builder& builder, Value* source, const SymSizes& sizes) {
   ArgList args;
   bool inferred = false;
-  const SymSizes& known = source->tensor().sizes;
   // -1 cannot be worked out when another size is zero.
   const bool may_infer = std::none_of(sizes.begin(), sizes.end(),
                                       [](const SymInt& size) { return size.is_constant(0); });
@@ -128,10 +255,9 @@ Result<std::optional<ArgList>> size_args(Builder& builder, Value* source, const 
       inferred = true;
       continue;
     }
-    const auto at = std::find(known.begin(), known.end(), size);
-    if (at == known.end()) return std::optional<ArgList>();
-    PTE_TRY(Value * length, builder.call(Op::aten_sym_size_int, {source, Arg(at - known.begin())}));
-    args.emplace_back(length);
+    PTE_TRY(const std::optional<Arg> length, size_value(builder, source, size));
+    if (!length) return std::optional<ArgList>();
+    args.push_back(*length);
   }
   return std::optional<ArgList>(std::move(args));
 }
