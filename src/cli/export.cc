@@ -243,8 +243,9 @@ void add_export(Commands& commands) {
   command->add_option("--labels", flags->labels, "Class names to store in the file, one a line");
   command->add_option("--dump-ir-after", flags->dump_after,
                       "Print the graph after this pass (or 'all') to stderr");
-  command->add_option("--runtime", flags->runtime,
-                      "What must run the file: executorch-1.5, or ptekit, which has more operators")
+  command
+      ->add_option("--runtime", flags->runtime,
+                   "What must run the file: executorch-1.5, or ptekit, which has more operators")
       ->capture_default_str();
   command->add_flag("--allow-ptekit-ops", flags->allow_ptekit_ops,
                     "Keep operators that cannot be rewritten for ExecuTorch 1.5: ptekit runs them");

@@ -41,8 +41,7 @@ size_t MethodEmitter::emit_jump(int32_t condition) {
 }
 
 void MethodEmitter::land(size_t jump) {
-  std::get<program::JumpFalseCall>(code()[jump]).target =
-      static_cast<int32_t>(code().size());
+  std::get<program::JumpFalseCall>(code()[jump]).target = static_cast<int32_t>(code().size());
 }
 
 void MethodEmitter::jump_back(size_t to) {
@@ -80,8 +79,7 @@ Status MethodEmitter::emit_control_flow(const Node& node) {
     case Op::higher_order_while_loop:
       return emit_while(node);
     case Op::higher_order_map_impl:
-      return emit_steps(node, **node.arg(0).graph(), {}, *node.arg(1).list(),
-                        *node.arg(2).list());
+      return emit_steps(node, **node.arg(0).graph(), {}, *node.arg(1).list(), *node.arg(2).list());
     default:
       return emit_steps(node, **node.arg(0).graph(), *node.arg(1).list(), *node.arg(2).list(),
                         *node.arg(3).list());
@@ -94,7 +92,8 @@ Status MethodEmitter::emit_cond(const Node& node) {
   for (const Value* result : node.results()) PTE_CHECK(emit_value(*result));
   const auto branch = [&](size_t arg) -> Status {
     const Graph& body = **node.arg(arg).graph();
-    for (size_t i = 0; i < operands.size(); ++i) bind_input(*body.inputs()[i], *operands[i].value());
+    for (size_t i = 0; i < operands.size(); ++i)
+      bind_input(*body.inputs()[i], *operands[i].value());
     PTE_CHECK(emit_body(body));
     for (size_t i = 0; i < node.results().size(); ++i) {
       const Value* result = node.results()[i];

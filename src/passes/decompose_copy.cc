@@ -39,9 +39,15 @@ Result<Replacement> item(Rewrite& r) {
 
 std::span<const RuleEntry> copy_rules() {
   static constexpr RuleEntry kRules[] = {
-      {Op::aten_to_dtype, copy}, {Op::aten_to_dtype_layout, copy}, {Op::aten__to_copy, copy},
-      {Op::aten_clone, copy},    {Op::aten_contiguous, copy},      {Op::aten_lift_fresh_copy, copy},
-      {Op::aten_detach, copy},   {Op::aten_alias, copy},           {Op::aten_item, item},
+      {Op::aten_to_dtype, copy},
+      {Op::aten_to_dtype_layout, copy},
+      {Op::aten__to_copy, copy},
+      {Op::aten_clone, copy},
+      {Op::aten_contiguous, copy},
+      {Op::aten_lift_fresh_copy, copy},
+      {Op::aten_detach, copy},
+      {Op::aten_alias, copy},
+      {Op::aten_item, item},
       {Op::aten_dropout, dropout},
       {Op::aten_feature_dropout, dropout},
       {Op::aten_alpha_dropout, dropout},

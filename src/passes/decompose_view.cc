@@ -94,7 +94,8 @@ Result<Replacement> pad(Rewrite& r) {
     if (pads % 2 != 0 || dims < 1 || dims > 3) {
       return r.not_supported(fmt::format("mode '{}' of {} numbers", *mode, pads));
     }
-    return one(r.call((*mode == "reflect" ? kReflect : kReplicate)[dims - 1], {r.arg(0), r.arg(1)}));
+    return one(
+        r.call((*mode == "reflect" ? kReflect : kReplicate)[dims - 1], {r.arg(0), r.arg(1)}));
   }
   if (mode == nullptr || *mode != "constant") {
     return r.not_supported(fmt::format("mode '{}'; constant, reflect and replicate are known",

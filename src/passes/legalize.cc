@@ -47,8 +47,9 @@ Result<int64_t> one_round(ir::Module& module, std::set<std::string>& refused) {
       const Rule rule = rules()[static_cast<size_t>(node->op().op)];
       if (rule == nullptr) {
         if (!is_ours(node->op())) {
-          refused.insert(fmt::format("{}: {} has no kernel in ExecuTorch 1.5 and cannot be rewritten",
-                                     place(node), node->op().target()));
+          refused.insert(
+              fmt::format("{}: {} has no kernel in ExecuTorch 1.5 and cannot be rewritten",
+                          place(node), node->op().target()));
         }
         continue;
       }
@@ -92,8 +93,9 @@ Result<int64_t> legalize(ir::Module& module, Leftover leftover) {
     lines.push_back(fmt::format("and {} more", more));
   }
   return unsupported("{}", fmt::join(lines, "; "))
-      .with_hint("--runtime ptekit or --allow-ptekit-ops keeps such operators, for ptekit's own "
-                 "runtime");
+      .with_hint(
+          "--runtime ptekit or --allow-ptekit-ops keeps such operators, for ptekit's own "
+          "runtime");
 }
 
 // ---- the shorthand
@@ -162,6 +164,10 @@ Value* Maker::indices(const Sizes& sizes, const std::vector<int64_t>& values) {
 }
 
 Value* Maker::arange(int64_t count) {
+  if (const Status status = check_work(rewrite_, {count}); !status.has_value()) {
+    fail(status.error());
+    return fallback_;
+  }
   std::vector<int64_t> values(static_cast<size_t>(std::max<int64_t>(count, 0)));
   std::iota(values.begin(), values.end(), 0);
   return indices({static_cast<int64_t>(values.size())}, values);
@@ -186,8 +192,7 @@ Result<Replacement> Maker::done(std::vector<Value*> results) {
   // A number of results that a rule does not make must have no readers.
   const Node* node = rewrite_.node;
   for (size_t i = 0; i < node->results().size(); ++i) {
-    if ((i >= results.size() || results[i] == nullptr) &&
-        node->graph().has_uses(node->result(i))) {
+    if ((i >= results.size() || results[i] == nullptr) && node->graph().has_uses(node->result(i))) {
       return rewrite_.not_supported(fmt::format("its result {} is read, which no rule makes", i));
     }
   }

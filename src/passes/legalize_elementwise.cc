@@ -29,7 +29,8 @@ Result<Replacement> signbit(Rewrite& r) {
 Result<Replacement> copysign(Rewrite& r) {
   Maker m(r);
   Value* size = m.abs(m.cast(r.input(0), r.result_type().dtype));
-  if (Value* other = r.arg(1).value()) {
+  Value* other = r.arg(1).value();
+  if (other != nullptr && other->is_tensor()) {
     return m.done(m.where(negative(m, other), m.neg(size), size));
   }
   const auto number = r.arg(1).number();
@@ -60,7 +61,8 @@ Result<Replacement> remainder(Rewrite& r) {
   const DType dtype = r.result_type().dtype;
   const bool reversed = r.node->is(Op::aten_remainder_Scalar_Tensor);
   const auto operand = [&](size_t i) -> Value* {
-    if (Value* value = r.arg(i).value()) return m.cast(value, dtype);
+    Value* value = r.arg(i).value();
+    if (value != nullptr && value->is_tensor()) return m.cast(value, dtype);
     return m.call(Op::aten_full, {Arg::ints({}), r.arg(i), dtype});
   };
   if (!is_integer(dtype)) {
@@ -172,8 +174,7 @@ Value* at_least_float(Maker& m, Value* x) {
 }
 
 // (x * (1 / scale)), rounded, + zero; the mask says what the grid could hold.
-Result<Replacement> quantize(Maker& m, Value* scaled,
-                             const std::function<Value*(Value*)>& add_zero,
+Result<Replacement> quantize(Maker& m, Value* scaled, const std::function<Value*(Value*)>& add_zero,
                              const std::function<Value*(Value*)>& back, Arg low, Arg high) {
   Value* q = add_zero(m.unary(Op::aten_round, scaled));
   Value* held = m.call(Op::aten_clamp, {q, low, high});

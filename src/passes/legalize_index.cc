@@ -75,8 +75,7 @@ Result<Replacement> scatter(Rewrite& r, int64_t given_dim, Value* index, Value* 
     const auto known_index = index->tensor().static_sizes();
     Value* start = known_self ? m.full(*known_self, Arg(include_self ? 1 : 0), DType::kInt64)
                               : like(m.isnan(self), include_self ? 1 : 0);
-    Value* ones =
-        known_index ? m.full(*known_index, Arg(1), DType::kInt64) : like(index, 1);
+    Value* ones = known_index ? m.full(*known_index, Arg(1), DType::kInt64) : like(index, 1);
     Value* count = m.call(Op::aten_scatter_add, {start, Arg(d), index, ones});
     count = m.call(Op::aten_clamp, {count, Arg(1), Arg()});
     return m.done(quotient(m, sum, count));
@@ -131,7 +130,7 @@ Result<Replacement> scatter_named(Rewrite& r, Value* src, size_t name, bool incl
 }
 
 Result<Replacement> scatter_reduce(Rewrite& r) {
-  return scatter_named(r, r.input(3), 4, *r.arg(5).boolean());
+  return scatter_named(r, r.input(3), 4, r.arg(5).boolean().value_or(false));
 }
 
 Result<Replacement> scatter_src_reduce(Rewrite& r) { return scatter_named(r, r.input(3), 4, true); }
@@ -150,14 +149,15 @@ Result<Replacement> index_reduce(Rewrite& r) {
   const auto dim = r.arg(1).integer();
   const std::string* text = r.arg(4).text();
   const auto reduce = text == nullptr ? std::nullopt : reduce_of(*text);
-  if (!sizes || !dim || !reduce || sizes->empty()) return r.not_supported("a source of unknown size");
+  if (!sizes || !dim || !reduce || sizes->empty())
+    return r.not_supported("a source of unknown size");
   const auto at = wrap_dim(*dim, sizes->size());
   if (!at) return r.not_supported("a dimension out of range");
   Maker m(r);
   Sizes along(sizes->size(), 1);
   along[*at] = (*sizes)[*at];
   Value* index = m.expand(m.view(m.cast(r.input(2), DType::kInt64), along), *sizes);
-  return scatter(r, *dim, index, r.input(3), *reduce, *r.arg(5).boolean());
+  return scatter(r, *dim, index, r.input(3), *reduce, r.arg(5).boolean().value_or(false));
 }
 
 // Places counted through the whole tensor, negative ones from its end.
@@ -170,7 +170,7 @@ Result<Replacement> put(Rewrite& r) {
   Value* index = m.view(r.input(1), flat);
   index = m.where(m.lt(index, Arg(0)), m.add(index, Arg(count)), index);
   Value* source = m.view(r.input(2), flat);
-  const Op op = *r.arg(3).boolean() ? Op::aten_scatter_add : Op::aten_scatter_src;
+  const Op op = r.arg(3).boolean().value_or(false) ? Op::aten_scatter_add : Op::aten_scatter_src;
   return m.done(
       m.view(m.call(op, {m.view(r.input(0), Sizes{count}), Arg(0), index, source}), sizes));
 }
@@ -205,8 +205,7 @@ Result<Replacement> diagonal_scatter(Rewrite& r) {
   if (count == 0) return Replacement{r.input(0)};
   Value* flat = m.view(r.input(0), Sizes{*element_count(sizes)});
   Value* source = m.view(r.input(1), Sizes{count});
-  Value* result =
-      m.call(Op::aten_scatter_src, {flat, Arg(0), m.indices({count}, places), source});
+  Value* result = m.call(Op::aten_scatter_src, {flat, Arg(0), m.indices({count}, places), source});
   return m.done(m.view(result, sizes));
 }
 
@@ -258,7 +257,8 @@ Value* bag_table(Maker& m, Value* offsets, int64_t bags, int64_t count) {
   Value* begun = m.le(starts, numbers);
   if (bags == 1) return begun;
   // In the bag that began last.
-  Value* later = m.cat({m.slice(begun, 0, 1, bags), m.full({1, count}, Arg(false), DType::kBool)}, 0);
+  Value* later =
+      m.cat({m.slice(begun, 0, 1, bags), m.full({1, count}, Arg(false), DType::kBool)}, 0);
   return m.both(begun, m.negate(later));
 }
 
@@ -272,7 +272,7 @@ Result<Replacement> embedding_bag(Rewrite& r) {
     return r.not_supported("arguments that are computed");
   }
   Maker m(r);
-  const bool include_last = *r.arg(7).boolean();
+  const bool include_last = r.arg(7).boolean().value_or(false);
   const int64_t bags = offsets[0] - (include_last ? 1 : 0);
   const int64_t count = indices[0];
   if (bags == 0 || count == 0) return r.not_supported("an empty operand");
@@ -316,8 +316,7 @@ Result<Replacement> embedding_renorm(Rewrite& r) {
   Maker m(r);
   Value* x = r.input(0);
   Value* powers = m.call(Op::aten_pow_Tensor_Scalar, {m.abs(x), Arg(*order)});
-  Value* norm =
-      m.call(Op::aten_pow_Tensor_Scalar, {m.sum(powers, 1, true), Arg(1 / *order)});
+  Value* norm = m.call(Op::aten_pow_Tensor_Scalar, {m.sum(powers, 1, true), Arg(1 / *order)});
   Value* scale = m.mul(m.unary(Op::aten_reciprocal, m.add(norm, Arg(1e-7))), Arg(*most));
   Value* named = m.eq(m.view(m.cast(r.input(1), DType::kInt64), Sizes{1, count}),
                       m.view(m.arange(table[0]), Sizes{table[0], 1}));
@@ -414,7 +413,8 @@ Result<Replacement> window(Rewrite& r) {
   }
   Maker m(r);
   if (r.result_type().dtype == DType::kFloat64) {
-    return m.done(m.constant("window", Tensor::of<double>({*length}, std::span<const double>(values))));
+    return m.done(
+        m.constant("window", Tensor::of<double>({*length}, std::span<const double>(values))));
   }
   const std::vector<float> floats(values.begin(), values.end());
   return m.done(m.constant("window", Tensor::of<float>({*length}, std::span<const float>(floats))));

@@ -15,7 +15,8 @@ double factor_of(const Arg& arg) { return arg.number().value_or(1); }
 bool is_one(const Arg& arg) { return arg.number() == 1.0; }
 
 // beta * self + alpha * product, in the type of the result.
-Result<Replacement> blend(Maker& m, Value* self, Value* product, const Arg& beta, const Arg& alpha) {
+Result<Replacement> blend(Maker& m, Value* self, Value* product, const Arg& beta,
+                          const Arg& alpha) {
   if (!is_one(alpha)) product = m.mul(product, alpha);
   if (factor_of(beta) == 0) {
     // NaN of self do not count; its sizes do.
@@ -126,7 +127,8 @@ Step eliminate(Maker& m, Value* a, int64_t k, const Sizes& sizes, bool everywher
   Value* row = m.slice(a, row_dim, k, k + 1);
   step.pivot = m.slice(row, column_dim, k, k + 1);
   Value* scaled = m.div(row, step.pivot);
-  Value* others = everywhere ? m.call(Op::aten_ne_Scalar, {numbers, Arg(k)}) : m.gt(numbers, Arg(k));
+  Value* others =
+      everywhere ? m.call(Op::aten_ne_Scalar, {numbers, Arg(k)}) : m.gt(numbers, Arg(k));
   Value* factors = m.where(others, m.slice(a, column_dim, k, k + 1), Arg(0.0));
   a = m.sub(a, m.mul(factors, scaled));
   if (everywhere) a = m.where(m.eq(numbers, Arg(k)), m.expand(scaled, sizes), a);
@@ -189,10 +191,11 @@ Result<Replacement> inverse(Rewrite& r) {
 Result<Replacement> solve_systems(Rewrite& r) {
   PTE_TRY(const Sizes sizes, square_sizes(r));
   PTE_TRY(const Sizes right, known_sizes(r, 1));
-  if (!*r.arg(2).boolean()) return r.not_supported("a system X A = B");
+  if (!r.arg(2).boolean().value_or(false)) return r.not_supported("a system X A = B");
   Maker m(r);
   const Sizes matrix_less(sizes.begin(), sizes.end() - 1);
-  const bool vector = right.size() == 1 || (right.size() + 1 == sizes.size() && right == matrix_less);
+  const bool vector =
+      right.size() == 1 || (right.size() + 1 == sizes.size() && right == matrix_less);
   Value* b = vector ? m.unsqueeze(r.input(1), -1) : r.input(1);
   Value* a = r.input(0);
   Sizes result = *r.result_type().static_sizes();
@@ -219,7 +222,7 @@ Result<Replacement> cholesky(Rewrite& r) {
   const int64_t n = sizes.back();
   const auto row_dim = static_cast<int64_t>(rank) - 2;
   const auto column_dim = static_cast<int64_t>(rank) - 1;
-  const bool upper = *r.arg(1).boolean();
+  const bool upper = r.arg(1).boolean().value_or(false);
   Value* a = upper ? m.swap(r.input(0), rank - 1, rank - 2) : r.input(0);
   Sizes along(rank, 1);
   along[rank - 2] = n;
@@ -248,7 +251,8 @@ Result<Replacement> cholesky(Rewrite& r) {
 Result<Replacement> pseudoinverse(Rewrite& r) {
   PTE_TRY(const Sizes sizes, known_sizes(r, 0));
   constexpr int kSteps = 40;
-  if (sizes.size() != 2 || !r.arg(1).is_none() || !r.arg(2).is_none() || *r.arg(3).boolean()) {
+  if (sizes.size() != 2 || !r.arg(1).is_none() || !r.arg(2).is_none() ||
+      r.arg(3).boolean().value_or(false)) {
     return r.not_supported("a batch of matrices, or tolerances");
   }
   if (std::max(sizes[0], sizes[1]) > kLargestMatrix || *element_count(sizes) == 0) {

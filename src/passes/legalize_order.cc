@@ -19,9 +19,7 @@ Result<size_t> dim_of(const Rewrite& r, size_t arg) {
 }
 
 // Operands without dimensions as a vector.
-Value* at_least_1d(Maker& m, Value* x) {
-  return x->tensor().rank() == 0 ? m.unsqueeze(x, 0) : x;
-}
+Value* at_least_1d(Maker& m, Value* x) { return x->tensor().rank() == 0 ? m.unsqueeze(x, 0) : x; }
 
 int64_t signed_dim(size_t dim) { return static_cast<int64_t>(dim); }
 
@@ -81,8 +79,8 @@ Result<Replacement> sort(Rewrite& r) {
   if (!descending) return r.not_supported("an order that is computed");
   Maker m(r);
   if (r.type(0).rank() == 0) {
-    return m.done({m.call(Op::dim_order_clone_dim_order, {r.arg(0)}),
-                   m.full({}, Arg(0), DType::kInt64)});
+    return m.done(
+        {m.call(Op::dim_order_clone_dim_order, {r.arg(0)}), m.full({}, Arg(0), DType::kInt64)});
   }
   PTE_TRY(const size_t dim, dim_of(r, kDim));
   const Sorted sorted = sort_along(m, r.input(0), dim, *descending);
@@ -105,7 +103,7 @@ Result<Replacement> kthvalue(Rewrite& r) {
   const auto k = r.arg(1).integer();
   if (!k) return r.not_supported("a k that is computed");
   Maker m(r);
-  return place_of_sorted(m, r.input(0), dim, Arg(*k - 1), *r.arg(3).boolean());
+  return place_of_sorted(m, r.input(0), dim, Arg(*k - 1), r.arg(3).boolean().value_or(false));
 }
 
 // The lower of the middle two; NaN wherever one is, unless `skip`.
@@ -126,8 +124,7 @@ Sorted middle(Maker& m, Value* x, size_t dim, int64_t count, bool skip) {
     place = m.floor_div(m.sub(numbers, Arg(1)), Arg(2));
   } else {
     Value* first = m.rsub(nans, Arg(count));
-    place = m.where(m.gt(nans, Arg(0)), first,
-                    m.number_like(Arg((count - 1) / 2), nans));
+    place = m.where(m.gt(nans, Arg(0)), first, m.number_like(Arg((count - 1) / 2), nans));
   }
   return {m.gather(sorted.values, d, place), m.gather(sorted.indices, d, place)};
 }
@@ -147,10 +144,10 @@ Result<Replacement> median_dim(Rewrite& r) {
   PTE_TRY(const size_t dim, dim_of(r, 1));
   Maker m(r);
   Value* x = at_least_1d(m, r.input(0));
-  const auto count = r.type(0).rank() == 0 ? std::optional<int64_t>(1)
-                                           : r.type(0).sizes[dim].constant();
+  const auto count =
+      r.type(0).rank() == 0 ? std::optional<int64_t>(1) : r.type(0).sizes[dim].constant();
   if (!count || *count == 0) return r.not_supported("a dimension of unknown size");
-  const bool squeeze = r.type(0).rank() == 0 || !*r.arg(2).boolean();
+  const bool squeeze = r.type(0).rank() == 0 || !r.arg(2).boolean().value_or(false);
   const Sorted found = middle(m, x, dim, *count, kSkip);
   const auto finish = [&](Value* v) { return squeeze ? m.squeeze(v, signed_dim(dim)) : v; };
   return m.done({finish(found.values), finish(found.indices)});
@@ -173,7 +170,7 @@ Result<Replacement> mode(Rewrite& r) {
   Value* numbers = m.expand(m.arange(count), {1, count});
   if (sizes.size() == 1) numbers = m.view(numbers, Sizes{count});
   Value* place = m.amax(m.where(m.eq(lines, value), numbers, Arg(-1)), -1, true);
-  const bool keep = *r.arg(2).boolean();
+  const bool keep = r.arg(2).boolean().value_or(false);
   const auto finish = [&](Value* v) {
     return keep ? m.swap(v, dim, sizes.size() - 1)
                 : m.squeeze(m.swap(v, dim, sizes.size() - 1), signed_dim(dim));
@@ -260,7 +257,7 @@ Value* boundaries_before(Maker& m, Value* boundaries, Value* x, bool right) {
 
 Result<Replacement> search(Rewrite& r, size_t sequence, size_t values, size_t int32) {
   Maker m(r);
-  bool right = *r.arg(int32 + 1).boolean();
+  bool right = r.arg(int32 + 1).boolean().value_or(false);
   Value* boundaries = r.input(sequence);
   Value* x = r.input(values);
   if (r.node->is(Op::aten_searchsorted_Tensor)) {
@@ -326,7 +323,8 @@ Result<Replacement> distinct(Maker& m, Value* line, int64_t count, Value* order)
   Rewrite& r = m.rewrite();
   Value* first = m.full({1}, Arg(true), DType::kBool);
   if (count > 1) {
-    Value* differs = m.call(Op::aten_ne_Tensor, {m.slice(line, 0, 1, count), m.slice(line, 0, 0, count - 1)});
+    Value* differs =
+        m.call(Op::aten_ne_Tensor, {m.slice(line, 0, 1, count), m.slice(line, 0, 0, count - 1)});
     first = m.cat({first, differs}, 0);
   }
   Value* values = m.call(Op::aten_masked_select, {line, first});

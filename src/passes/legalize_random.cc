@@ -72,8 +72,12 @@ Result<Replacement> normal(Rewrite& r) {
   Value* mean = r.arg(0).value();
   Value* deviation = r.arg(1).value();
   const TensorType& type = r.result_type();
+  if (mean != nullptr && !mean->is_tensor()) mean = nullptr;
+  if (deviation != nullptr && !deviation->is_tensor()) deviation = nullptr;
+  if (mean == nullptr && deviation == nullptr) return r.not_supported("no operand");
   Value* source = mean != nullptr ? mean : deviation;
-  if (mean != nullptr && deviation != nullptr && deviation->tensor().rank() > mean->tensor().rank()) {
+  if (mean != nullptr && deviation != nullptr &&
+      deviation->tensor().rank() > mean->tensor().rank()) {
     source = deviation;
   }
   PTE_TRY(Value * drawn, draw(r, Op::aten_randn, type, source, precise(type.dtype)));
@@ -90,7 +94,7 @@ Result<Replacement> multinomial(Rewrite& r) {
   const DType dtype = precise(r.type(0).dtype);
   Maker m(r);
   Value* weights = m.cast(r.input(0), dtype);
-  if (!*r.arg(2).boolean()) {
+  if (!r.arg(2).boolean().value_or(false)) {
     Value* drawn = m.call(Op::aten_rand, {Arg::ints(sizes), dtype});
     Value* times = m.div(m.neg(m.unary(Op::aten_log1p, m.neg(drawn))), weights);
     const auto results =
@@ -101,7 +105,8 @@ Result<Replacement> multinomial(Rewrite& r) {
   Value* sums = m.call(Op::aten_cumsum, {weights, Arg(-1)});
   Sizes drawn_sizes = sizes;
   drawn_sizes.back() = *count;
-  Value* total = m.slice(sums, static_cast<int64_t>(sizes.size()) - 1, sizes.back() - 1, sizes.back());
+  Value* total =
+      m.slice(sums, static_cast<int64_t>(sizes.size()) - 1, sizes.back() - 1, sizes.back());
   Value* drawn = m.mul(m.call(Op::aten_rand, {Arg::ints(drawn_sizes), dtype}), total);
   Value* passed = m.le(m.unsqueeze(sums, -2), m.unsqueeze(drawn, -1));
   return m.done(m.call(Op::aten_clamp, {m.count(passed, -1), Arg(), Arg(sizes.back() - 1)}));

@@ -30,8 +30,8 @@ std::vector<float> cubic_matrix(int64_t in, int64_t out, double scale) {
       sum += cubic((static_cast<double>(j) - center + 0.5) / stretch);
     }
     for (int64_t j = begin; j < end && sum != 0; ++j) {
-      matrix[static_cast<size_t>(i * in + j)] = static_cast<float>(
-          cubic((static_cast<double>(j) - center + 0.5) / stretch) / sum);
+      matrix[static_cast<size_t>(i * in + j)] =
+          static_cast<float>(cubic((static_cast<double>(j) - center + 0.5) / stretch) / sum);
     }
   }
   return matrix;
@@ -41,7 +41,8 @@ Result<Replacement> bicubic_antialias(Rewrite& r) {
   PTE_TRY(const Sizes sizes, known_sizes(r, 0));
   PTE_TRY(const std::vector<int64_t> out, r.ints(1, 2));
   if (*element_count(sizes) == 0 || sizes.size() != 4) return r.not_supported("an empty operand");
-  const bool corners = *r.arg(2).boolean();
+  const bool corners = r.arg(2).boolean().value_or(false);
+  for (const size_t d : {size_t{0}, size_t{1}}) PTE_CHECK(check_work(r, {sizes[2 + d], out[d]}));
   const auto scale = [&](size_t d) {
     const double in = static_cast<double>(sizes[2 + d]);
     if (corners) return out[d] > 1 ? (in - 1) / static_cast<double>(out[d] - 1) : 0.0;
@@ -92,8 +93,8 @@ Value* place_along(Maker& m, Value* g, int64_t size, int64_t padding, bool corne
   }
   // NaN lies outside, or at the end where everything is brought back in.
   const bool zeros = padding == kZeros;
-  Value* held = m.call(Op::aten_clamp,
-                       {x, Arg(zeros ? -2.0 : 0.0), Arg(zeros ? extent + 1 : extent - 1)});
+  Value* held =
+      m.call(Op::aten_clamp, {x, Arg(zeros ? -2.0 : 0.0), Arg(zeros ? extent + 1 : extent - 1)});
   return m.where(m.isnan(x), Arg(zeros ? -2.0 : extent - 1), held);
 }
 
@@ -120,7 +121,7 @@ Result<Replacement> grid_sampler_3d(Rewrite& r) {
   for (size_t d = 0; d < 3; ++d) {
     Value* g = m.view(m.select(r.input(1), 4, Arg(static_cast<int64_t>(2 - d))),
                       Sizes{grid[0], 1, points});
-    Value* x = place_along(m, g, sizes[2 + d], *padding, *r.arg(4).boolean());
+    Value* x = place_along(m, g, sizes[2 + d], *padding, r.arg(4).boolean().value_or(false));
     if (*interpolation == kNearest) {
       Value* whole = m.unary(Op::aten_round, x);
       sides[d].push_back({whole, nullptr});

@@ -92,7 +92,8 @@ class Maker {
   }
   // How many are true along a dimension, in int64.
   Value* count(Value* mask, int64_t dim) {
-    return call(Op::aten_sum_dim_IntList, {cast(mask, DType::kInt64), Arg::ints({dim}), Arg(false)});
+    return call(Op::aten_sum_dim_IntList,
+                {cast(mask, DType::kInt64), Arg::ints({dim}), Arg(false)});
   }
   Value* amax(Value* a, int64_t dim, bool keep = false) {
     return call(Op::aten_amax, {a, Arg::ints({dim}), Arg(keep)});

@@ -24,9 +24,8 @@ Value* operand(Maker& m, size_t arg) {
 // 1.2e-7 of its value everywhere.
 Value* scaled_erfc(Maker& m, Value* x) {
   Value* t = m.unary(Op::aten_reciprocal, m.add(m.mul(x, Arg(0.5)), Arg(1.0)));
-  Value* p = m.polynomial(
-      t, {-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398,
-          1.48851587, -0.82215223, 0.17087277});
+  Value* p = m.polynomial(t, {-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806,
+                              0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277});
   return m.mul(t, m.exp(p));
 }
 
@@ -61,10 +60,9 @@ Value* erfinv_of(Maker& m, Value* x) {
   Value* middle = m.polynomial(
       m.sub(w, Arg(2.5)), {1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.000218580870,
                            -4.39150654e-06, -3.5233877e-06, 3.43273939e-07, 2.81022636e-08});
-  Value* tail = m.polynomial(
-      m.sub(m.sqrt(w), Arg(3.0)), {2.83297682, 1.00167406, 0.00943887047, -0.0076224613,
-                                   0.00573950773, -0.00367342844, 0.00134934322, 0.000100950558,
-                                   -0.000200214257});
+  Value* tail = m.polynomial(m.sub(m.sqrt(w), Arg(3.0)),
+                             {2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
+                              -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257});
   Value* result = m.mul(m.where(m.lt(w, Arg(5.0)), middle, tail), x);
   return m.where(m.eq(m.abs(x), Arg(1.0)), m.mul(x, Arg(kInfinity)), result);
 }
@@ -99,8 +97,7 @@ Result<Replacement> log_ndtr(Rewrite& r) {
   Value* x = operand(m, 0);
   Value* t = m.mul(x, Arg(kRootHalf));
   Value* low = m.call(Op::aten_clamp, {t, Arg(), Arg(-0.5)});
-  Value* lower =
-      m.sub(m.log(m.mul(scaled_erfc(m, m.neg(low)), Arg(0.5))), square(m, low));
+  Value* lower = m.sub(m.log(m.mul(scaled_erfc(m, m.neg(low)), Arg(0.5))), square(m, low));
   Value* upper = m.unary(Op::aten_log1p, m.mul(erfc_of(m, t), Arg(-0.5)));
   return m.done(m.where(m.lt(x, Arg(-1.0)), lower, upper));
 }
@@ -138,11 +135,12 @@ Result<Replacement> i0(Rewrite& r) {
 template <Scaled kScaled>
 Result<Replacement> i1(Rewrite& r) {
   Maker m(r);
-  return m.done(bessel(m, operand(m, 0),
-                       {0.5, 0.87890594, 0.51498869, 0.15084934, 0.02658733, 0.00301532, 0.00032411},
-                       {0.39894228, -0.03988024, -0.00362018, 0.00163801, -0.01031555, 0.02282967,
-                        -0.02895312, 0.01787654, -0.00420059},
-                       true, kScaled));
+  return m.done(
+      bessel(m, operand(m, 0),
+             {0.5, 0.87890594, 0.51498869, 0.15084934, 0.02658733, 0.00301532, 0.00032411},
+             {0.39894228, -0.03988024, -0.00362018, 0.00163801, -0.01031555, 0.02282967,
+              -0.02895312, 0.01787654, -0.00420059},
+             true, kScaled));
 }
 
 // ---- gamma and its kin: small arguments move up by kShift, where the asymptotic series holds
@@ -173,12 +171,14 @@ Result<Replacement> lgamma(Rewrite& r) {
   Value* x = operand(m, 0);
   const Mirrored at = mirror(m, x);
   Value* inverse = m.unary(Op::aten_reciprocal, at.z);
-  Value* series = m.mul(m.polynomial(square(m, inverse), {1.0 / 12, -1.0 / 360, 1.0 / 1260}), inverse);
+  Value* series =
+      m.mul(m.polynomial(square(m, inverse), {1.0 / 12, -1.0 / 360, 1.0 / 1260}), inverse);
   Value* stirling = m.add(m.sub(m.mul(m.sub(at.z, Arg(0.5)), m.log(at.z)), at.z), series);
   stirling = m.add(stirling, Arg(0.5 * std::log(2 * std::numbers::pi)));
   Value* bounded = m.call(Op::aten_clamp, {at.y, Arg(), Arg(static_cast<double>(kShift))});
   Value* product = bounded;
-  for (int k = 1; k < kShift; ++k) product = m.mul(product, m.add(bounded, Arg(static_cast<double>(k))));
+  for (int k = 1; k < kShift; ++k)
+    product = m.mul(product, m.add(bounded, Arg(static_cast<double>(k))));
   Value* direct = m.where(at.small, m.sub(stirling, m.log(product)), stirling);
   Value* sine = m.unary(Op::aten_sin, m.mul(at.fraction, Arg(std::numbers::pi)));
   Value* mirrored = m.sub(m.rsub(m.log(m.abs(sine)), Arg(std::log(std::numbers::pi))), direct);
@@ -199,7 +199,8 @@ Value* digamma_of(Maker& m, Value* x) {
   }
   direct = m.where(at.small, moved, direct);
   Value* tangent = m.unary(Op::aten_tan, m.mul(at.fraction, Arg(std::numbers::pi)));
-  Value* mirrored = m.sub(direct, m.mul(m.unary(Op::aten_reciprocal, tangent), Arg(std::numbers::pi)));
+  Value* mirrored =
+      m.sub(direct, m.mul(m.unary(Op::aten_reciprocal, tangent), Arg(std::numbers::pi)));
   Value* result = m.where(at.left, mirrored, direct);
   Value* pole = m.both(m.lt(x, Arg(0)), m.eq(at.fraction, Arg(0)));
   // At zero the sign decides.
@@ -219,7 +220,8 @@ Value* zeta_of(Maker& m, Value* s, Value* q) {
     return m.call(Op::aten_pow_Tensor_Tensor, {base, m.neg(s)});
   };
   Value* total = power(q);
-  for (int k = 1; k < kTerms; ++k) total = m.add(total, power(m.add(q, Arg(static_cast<double>(k)))));
+  for (int k = 1; k < kTerms; ++k)
+    total = m.add(total, power(m.add(q, Arg(static_cast<double>(k)))));
   Value* n = m.add(q, Arg(static_cast<double>(kTerms)));
   Value* last = power(n);
   Value* inverse = m.unary(Op::aten_reciprocal, n);

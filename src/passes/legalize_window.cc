@@ -56,13 +56,14 @@ Result<Conv> read_conv(const Rewrite& r) {
 }
 
 // The two-dimensional convolution with the filter's slice at depth k.
-Value* convolve_slice(Maker& m, const Conv& c, Value* folded, int64_t k, Arg bias, bool transposed) {
+Value* convolve_slice(Maker& m, const Conv& c, Value* folded, int64_t k, Arg bias,
+                      bool transposed) {
   Rewrite& r = m.rewrite();
   Value* filter = m.select(r.input(1), 2, Arg(k));
-  return m.call(Op::aten_convolution,
-                {folded, filter, std::move(bias), Arg::ints(tail(c.stride)),
-                 Arg::ints(tail(c.padding)), Arg::ints(tail(c.dilation)), Arg(transposed),
-                 Arg::ints(tail(c.output_padding)), r.arg(8)});
+  return m.call(
+      Op::aten_convolution,
+      {folded, filter, std::move(bias), Arg::ints(tail(c.stride)), Arg::ints(tail(c.padding)),
+       Arg::ints(tail(c.dilation)), Arg(transposed), Arg::ints(tail(c.output_padding)), r.arg(8)});
 }
 
 // Output slice d is the sum over k of the input's slice d * stride + k * dilation - padding.
@@ -94,8 +95,8 @@ Result<Replacement> transposed3d(Rewrite& r, const Conv& c) {
   const int64_t depth = c.depth_in;
   const int64_t stride = c.stride[0];
   const int64_t length = (depth - 1) * stride + 1;
-  const int64_t full = std::max(c.padding[0] + c.depth_out,
-                                length + (c.weight[2] - 1) * c.dilation[0]);
+  const int64_t full =
+      std::max(c.padding[0] + c.depth_out, length + (c.weight[2] - 1) * c.dilation[0]);
   Value* folded = fold_depth(m, r.input(0), c.input);
   Value* total = nullptr;
   for (int64_t k = 0; k < c.weight[2]; ++k) {
@@ -104,8 +105,8 @@ Result<Replacement> transposed3d(Rewrite& r, const Conv& c) {
     sizes[2] = depth;
     Value* part = unfold_depth(m, product, sizes);
     if (stride > 1 && depth > 1) {  // zeros between the slices
-      part = m.call(Op::aten_constant_pad_nd, {m.unsqueeze(part, 3),
-                                               Arg::ints({0, 0, 0, 0, 0, stride - 1}), Arg(0)});
+      part = m.call(Op::aten_constant_pad_nd,
+                    {m.unsqueeze(part, 3), Arg::ints({0, 0, 0, 0, 0, stride - 1}), Arg(0)});
       sizes[2] = depth * stride;
       part = m.slice(m.view(part, sizes), 2, 0, length);
     }
@@ -116,14 +117,20 @@ Result<Replacement> transposed3d(Rewrite& r, const Conv& c) {
   }
   if (total == nullptr) return r.not_supported("an empty filter");
   total = m.slice(total, 2, c.padding[0], c.padding[0] + c.depth_out);
-  if (Value* bias = r.arg(2).value()) total = m.add(total, m.view(bias, SymSizes{1, c.output[1], 1, 1, 1}));
+  if (Value* bias = r.arg(2).value())
+    total = m.add(total, m.view(bias, SymSizes{1, c.output[1], 1, 1, 1}));
   return m.done(total);
 }
 
 Result<Replacement> convolution(Rewrite& r) {
   if (r.type(0).rank() != 5) return Replacement{};
   PTE_TRY(const Conv c, read_conv(r));
-  return *r.arg(6).boolean() ? transposed3d(r, c) : convolution3d(r, c);
+  constexpr int64_t kDeepest = 256;
+  if (c.weight[2] > kDeepest) {
+    return r.not_supported(
+        fmt::format("a filter {} deep; up to {} are written out", c.weight[2], kDeepest));
+  }
+  return r.arg(6).boolean().value_or(false) ? transposed3d(r, c) : convolution3d(r, c);
 }
 
 // ---- pooling
@@ -164,10 +171,11 @@ Result<Replacement> max_pool3d(Rewrite& r) {
   Value* const self = r.input(0);
   const int64_t plane = out[1] * out[2];
   Value* slices = m.view(self, SymSizes{1, planes * in[0], in[1], in[2]});
-  const auto first = pool(slices, tail(p.kernel), tail(p.stride), tail(p.padding), tail(p.dilation));
+  const auto first =
+      pool(slices, tail(p.kernel), tail(p.stride), tail(p.padding), tail(p.dilation));
   Value* rows = m.view(first[0], SymSizes{1, planes, in[0], plane}, self);
-  const auto second = pool(rows, {p.kernel[0], 1}, {p.stride[0], 1}, {p.padding[0], 0},
-                           {p.dilation[0], 1});
+  const auto second =
+      pool(rows, {p.kernel[0], 1}, {p.stride[0], 1}, {p.padding[0], 0}, {p.dilation[0], 1});
   const SymSizes& result = r.result_type().sizes;
   Value* values = m.view(second[0], result, self);
   if (!r.node->graph().has_uses(r.node->result(1))) return m.done({values, nullptr});
@@ -182,8 +190,8 @@ Result<Replacement> max_pool3d(Rewrite& r) {
 // Sums of slices, sums of those along the depth, divided by how many places each window has.
 Result<Replacement> avg_pool3d(Rewrite& r) {
   PTE_TRY(const Pool p, read_pool(r));
-  const bool ceil = *r.arg(4).boolean();
-  const bool with_padding = *r.arg(5).boolean();
+  const bool ceil = r.arg(4).boolean().value_or(false);
+  const bool with_padding = r.arg(5).boolean().value_or(false);
   Maker m(r);
   const Sizes& in = p.input.sizes;
   const Sizes& out = p.output.sizes;
@@ -201,6 +209,7 @@ Result<Replacement> avg_pool3d(Rewrite& r) {
   if (const auto divisor = r.arg(6).integer()) {
     return m.done(m.div(total, Arg(static_cast<double>(*divisor))));
   }
+  PTE_CHECK(check_work(r, {out[0], out[1], out[2]}));
   std::vector<double> counts;
   std::vector<Ints> per_axis(3);
   for (size_t d = 0; d < 3; ++d) {
@@ -238,8 +247,7 @@ Result<Replacement> adaptive_avg_pool3d(Rewrite& r) {
   const Sizes& in = volume.sizes;
   Value* const self = r.input(0);
   Value* slices = m.view(self, SymSizes{1, volume.planes * in[0], in[1], in[2]});
-  Value* small =
-      m.call(Op::aten__adaptive_avg_pool2d, {slices, Arg::ints({size[1], size[2]})});
+  Value* small = m.call(Op::aten__adaptive_avg_pool2d, {slices, Arg::ints({size[1], size[2]})});
   const int64_t plane = size[1] * size[2];
   Value* rows = m.view(small, SymSizes{1, volume.planes, in[0], plane}, self);
   Value* result = m.call(Op::aten__adaptive_avg_pool2d, {rows, Arg::ints({size[0], plane})});
@@ -265,7 +273,9 @@ Result<Replacement> adaptive_max_pool(Rewrite& r) {
     if (in <= 0 || out <= 0) return r.not_supported("an empty operand or result");
     const auto begin = [&](int64_t i) { return i * in / out; };
     const auto end = [&](int64_t i) { return ((i + 1) * in + out - 1) / out; };
+    PTE_CHECK(check_work(r, {out + in}));
     for (int64_t i = 0; i < out; ++i) window[d] = std::max(window[d], end(i) - begin(i));
+    PTE_CHECK(check_work(r, {out, window[d]}));
     for (int64_t i = 0; i < out; ++i) {
       for (int64_t k = 0; k < window[d]; ++k) rows[d].push_back(std::min(begin(i) + k, end(i) - 1));
     }
@@ -292,9 +302,8 @@ Result<Replacement> adaptive_max_pool(Rewrite& r) {
     PTE_CHECK(check_work(r, {static_cast<int64_t>(table.size())}));
   }
   Value* flat = m.call(Op::aten_view_copy, {results[1], Arg::ints({-1})});
-  Value* places = m.call(
-      Op::aten_index_select,
-      {m.indices({static_cast<int64_t>(table.size())}, table), Arg(0), flat});
+  Value* places = m.call(Op::aten_index_select,
+                         {m.indices({static_cast<int64_t>(table.size())}, table), Arg(0), flat});
   return m.done({results[0], m.view(places, r.result_type().sizes, r.input(0))});
 }
 
@@ -309,7 +318,8 @@ Result<Replacement> fractional_max_pool2d(Rewrite& r) {
   // [N, C, out * kernel] of an axis.
   const auto places = [&](size_t d) {
     const int64_t last = sizes[2 + d] - kernel[d];
-    Value* sample = m.slice(r.input(3), 2, static_cast<int64_t>(1 - d), static_cast<int64_t>(2 - d));
+    Value* sample =
+        m.slice(r.input(3), 2, static_cast<int64_t>(1 - d), static_cast<int64_t>(2 - d));
     sample = m.cast(m.expand(sample, {sizes[0], sizes[1], 1}), dtype);
     Value* starts = m.full({sizes[0], sizes[1], 1}, Arg(last), DType::kInt64);
     if (size[d] > 1) {
@@ -351,7 +361,8 @@ Result<Replacement> fractional_max_pool2d(Rewrite& r) {
 Result<Replacement> constant_pad(Rewrite& r) {
   const auto pads = r.arg(1).integers();
   if (!pads) return Replacement{};
-  if (std::none_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; })) return Replacement{};
+  if (std::none_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; }))
+    return Replacement{};
   PTE_TRY(const Sizes sizes, known_sizes(r, 0));
   Maker m(r);
   Value* x = r.input(0);

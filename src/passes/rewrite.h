@@ -53,8 +53,8 @@ std::optional<size_t> wrap_dim(int64_t dim, size_t rank);
 // it is symbolic or of another length.
 std::optional<std::vector<int64_t>> expand_ints(const Arg& arg, size_t count);
 
-// A size as an argument: a number, or a value computed from the sizes of `source` and of the graph's
-// inputs. Nothing when a symbol of it cannot be read there.
+// A size as an argument: a number, or a value computed from the sizes of `source` and of the
+// graph's inputs. Nothing when a symbol of it cannot be read there.
 Result<std::optional<Arg>> size_value(Builder& builder, Value* source, const SymInt& size);
 
 // Arguments for a size list such as view_copy's that give `sizes`: at most one symbolic size is

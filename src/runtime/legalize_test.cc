@@ -106,10 +106,10 @@ void expect_near(const Tensor& got, const Tensor& want, DType least) {
   for (const double x : e) {
     if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
   }
-  const double tolerance = least == DType::kBFloat16         ? 2e-2
-                           : least == DType::kFloat16        ? 3e-3
-                           : is_floating(want.dtype())       ? 1e-4
-                                                             : 0;
+  const double tolerance = least == DType::kBFloat16   ? 2e-2
+                           : least == DType::kFloat16  ? 3e-3
+                           : is_floating(want.dtype()) ? 1e-4
+                                                       : 0;
   for (size_t i = 0; i < e.size(); ++i) {
     if (a[i] == e[i] || (std::isnan(a[i]) && std::isnan(e[i]))) continue;
     ASSERT_LE(std::abs(a[i] - e[i]), tolerance * largest)

@@ -8,8 +8,8 @@ namespace pte::ir {
 namespace {
 
 Error wrong_dtype(const InferContext& c, size_t arg, std::string_view expected) {
-  return bad_arg(
-      c, arg, fmt::format("is {}, expected {}", dtype_name(c.tensor(arg).dtype), expected));
+  return bad_arg(c, arg,
+                 fmt::format("is {}, expected {}", dtype_name(c.tensor(arg).dtype), expected));
 }
 
 bool is_index(DType dtype) { return dtype == DType::kInt32 || dtype == DType::kInt64; }
@@ -33,8 +33,8 @@ InferResult polar(const InferContext& c) {
   }
   if (c.tensor(1).dtype != dtype) return wrong_dtype(c, 1, dtype_name(dtype));
   PTE_TRY(SymSizes sizes, broadcast(c, c.tensor(0).sizes, c.tensor(1).sizes));
-  return one(contiguous_type(
-      dtype == DType::kFloat32 ? DType::kComplex64 : DType::kComplex128, std::move(sizes)));
+  return one(contiguous_type(dtype == DType::kFloat32 ? DType::kComplex64 : DType::kComplex128,
+                             std::move(sizes)));
 }
 
 InferResult view_as_complex(const InferContext& c) {
@@ -121,8 +121,9 @@ InferResult fractional_max_pool(const InferContext& c) {
   const TensorType& self = c.tensor(0);
   if (!is_floating(self.dtype)) return wrong_dtype(c, 0, "a floating type");
   if (self.rank() != kSpatial + 1 && self.rank() != kSpatial + 2) {
-    return bad_arg(c, 0, fmt::format("has rank {}, expected {} or {}", self.rank(), kSpatial + 1,
-                                     kSpatial + 2));
+    return bad_arg(
+        c, 0,
+        fmt::format("has rank {}, expected {} or {}", self.rank(), kSpatial + 1, kSpatial + 2));
   }
   PTE_TRY(const SymSizes kernel, size_list(c, 1, kSpatial));
   PTE_TRY(const SymSizes output, size_list(c, 2, kSpatial));
@@ -134,8 +135,9 @@ InferResult fractional_max_pool(const InferContext& c) {
     const auto out = output[d].constant();
     if (!window || !out) return bad_arg(c, 1, "expected known sizes");
     if (*window < 1 || *out < 1 || (in && *out > *in - *window + 1)) {
-      return bad_arg(c, 2, fmt::format("windows of {} do not fit {} times into {}", *window, *out,
-                                       size.to_string()));
+      return bad_arg(c, 2,
+                     fmt::format("windows of {} do not fit {} times into {}", *window, *out,
+                                 size.to_string()));
     }
     size = *out;
   }
@@ -201,8 +203,8 @@ InferResult pinv(const InferContext& c) {
 InferResult window(const InferContext& c) {
   PTE_TRY(const int64_t length, int_arg(c, 0));
   if (length < 0) return bad_arg(c, 0, "must be 0 or more");
-  const DType dtype = dtype_arg(c, static_cast<size_t>(c.op.arg_index("dtype")))
-                          .value_or(DType::kFloat32);
+  const DType dtype =
+      dtype_arg(c, static_cast<size_t>(c.op.arg_index("dtype"))).value_or(DType::kFloat32);
   if (!is_floating(dtype)) return bad_arg(c, 0, "a window of integers");
   return one(contiguous_type(dtype, {length}));
 }

@@ -34,8 +34,7 @@ Status window(Call& call, Shape shape) {
 
 // alpha - beta * cos(2 pi x)
 Status raised_cosine(Call& call, double alpha, double beta) {
-  return window(call,
-                [=](double x) { return alpha - beta * std::cos(2 * std::numbers::pi * x); });
+  return window(call, [=](double x) { return alpha - beta * std::cos(2 * std::numbers::pi * x); });
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// One-sided Jacobi rotations, in double: columns are turned in pairs until all are orthogonal; their
-// lengths are the singular values. Which of two opposite vectors comes out is nobody's promise.
+// One-sided Jacobi rotations, in double: columns are turned in pairs until all are orthogonal;
+// their lengths are the singular values. Which of two opposite vectors comes out is nobody's
+// promise.
 #include "kernels/linalg/svd.h"
 
 #include <algorithm>
@@ -67,8 +68,7 @@ Decomposition decompose_tall(std::vector<Vector> columns, size_t rows, size_t wa
         if (c == 0 || std::abs(c) <= 1e-15 * std::sqrt(a * b)) continue;
         changed = true;
         const double zeta = (b - a) / (2 * c);
-        const double t =
-            std::copysign(1.0, zeta) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
+        const double t = std::copysign(1.0, zeta) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
         const double cosine = 1 / std::sqrt(1 + t * t);
         const double sine = cosine * t;
         const auto turn = [&](Vector& x, Vector& y) {
@@ -220,8 +220,9 @@ Status pseudoinverse(Call& call) {
       return call.invalid("tolerance {} does not fit {}", tensor->describe(),
                           call.tensor(0).describe());
     }
-    PTE_TRY(const Tensor dense, dense_as<double>(call, tensor->with_layout(
-                                                           m.batch, broadcast_strides(*tensor, m.batch))));
+    PTE_TRY(
+        const Tensor dense,
+        dense_as<double>(call, tensor->with_layout(m.batch, broadcast_strides(*tensor, m.batch))));
     return Vector(dense.data_as<double>(), dense.data_as<double>() + dense.numel());
   };
   PTE_TRY(const Vector atol, numbers(given_atol));
@@ -235,7 +236,8 @@ Status pseudoinverse(Call& call) {
     std::copy_n(m.matrix(i), matrix.size(), matrix.begin());
     if (hermitian) {  // what lies above the diagonal is not looked at
       for (size_t r = 0; r < m.rows; ++r) {
-        for (size_t c = r + 1; c < m.columns; ++c) matrix[r * m.columns + c] = matrix[c * m.columns + r];
+        for (size_t c = r + 1; c < m.columns; ++c)
+          matrix[r * m.columns + c] = matrix[c * m.columns + r];
       }
     }
     const Decomposition d = decompose_matrix(matrix.data(), m.rows, m.columns, false);

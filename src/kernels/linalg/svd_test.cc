@@ -43,7 +43,8 @@ void expect_orthonormal(const Matrix& columns) {
   }
 }
 
-void expect_decomposes(const std::vector<double>& values, int64_t rows, int64_t columns, bool full) {
+void expect_decomposes(const std::vector<double>& values, int64_t rows, int64_t columns,
+                       bool full) {
   const Tensor a = Tensor::of<double>({rows, columns}, values);
   const int64_t least = std::min(rows, columns);
   std::vector<EValue> args{a, full, true, EValue()};
@@ -73,8 +74,8 @@ TEST(Svd, PutsTheMatrixTogetherAgain) {
   const std::vector<double> rank_one{1, 2, 3, 2, 4, 6, 3, 6, 9, -1, -2, -3};
   const std::vector<double> zero(12, 0.0);
   for (const auto& values : {general, rank_one, zero}) {
-    for (const auto& [rows, columns] : {std::pair{4, 3}, std::pair{3, 4}, std::pair{2, 6},
-                                        std::pair{12, 1}, std::pair{1, 12}}) {
+    for (const auto& [rows, columns] :
+         {std::pair{4, 3}, std::pair{3, 4}, std::pair{2, 6}, std::pair{12, 1}, std::pair{1, 12}}) {
       for (const bool full : {false, true}) expect_decomposes(values, rows, columns, full);
     }
   }

@@ -23,8 +23,7 @@ Status open_result(Call& call, DType dtype, const Sizes& sizes) {
 }
 
 Result<Tensor> spread(const Call& call, const Tensor& tensor, const Sizes& sizes) {
-  return dense_as<double>(call,
-                          tensor.with_layout(sizes, broadcast_strides(tensor, sizes)));
+  return dense_as<double>(call, tensor.with_layout(sizes, broadcast_strides(tensor, sizes)));
 }
 
 // mean[i] + deviation[i] * a normal number; both have the result's sizes.
@@ -67,8 +66,8 @@ Status exponential(Call& call) {
   if (!(rate > 0)) return call.invalid("lambd is {}, expected a number above 0", rate);
   PTE_CHECK(open_result(call, self.dtype(), self.sizes()));
   const Stream stream(call.next_stream());
-  return draw_each<double>(
-      call, call.out(), [&](int64_t i) { return -std::log1p(-stream.uniform(i, 53)) / rate; });
+  return draw_each<double>(call, call.out(),
+                           [&](int64_t i) { return -std::log1p(-stream.uniform(i, 53)) / rate; });
 }
 
 // In [from, to).

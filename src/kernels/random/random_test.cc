@@ -185,9 +185,8 @@ TEST(Random, OtherDistributionsHaveTheirMoments) {
 
 TEST(Random, CategoriesComeByTheirWeights) {
   const Tensor weights = Tensor::of<float>({4}, {1, 0, 2, 5});
-  const auto chosen =
-      elements<int64_t>(draw("aten::multinomial", {weights, kCount, true, EValue()},
-                             {make(DType::kInt64, {kCount})}));
+  const auto chosen = elements<int64_t>(draw("aten::multinomial", {weights, kCount, true, EValue()},
+                                             {make(DType::kInt64, {kCount})}));
   std::vector<int> counts(4);
   for (const int64_t c : chosen) ++counts.at(static_cast<size_t>(c));
   EXPECT_NEAR(counts[0], kCount / 8, 250);
@@ -198,10 +197,11 @@ TEST(Random, CategoriesComeByTheirWeights) {
   constexpr int64_t kRows = 8000;
   Tensor rows = make(DType::kFloat32, {kRows, 3});
   for (int64_t i = 0; i < kRows; ++i) {
-    for (int64_t c = 0; c < 3; ++c) rows.mutable_data_as<float>()[3 * i + c] = static_cast<float>(c + 1);
+    for (int64_t c = 0; c < 3; ++c)
+      rows.mutable_data_as<float>()[3 * i + c] = static_cast<float>(c + 1);
   }
-  const auto orders = elements<int64_t>(draw("aten::multinomial", {rows, int64_t{3}, false, EValue()},
-                                             {make(DType::kInt64, {kRows, 3})}));
+  const auto orders = elements<int64_t>(draw(
+      "aten::multinomial", {rows, int64_t{3}, false, EValue()}, {make(DType::kInt64, {kRows, 3})}));
   std::vector<int> first(3);
   for (int64_t i = 0; i < kRows; ++i) {
     const auto at = static_cast<size_t>(3 * i);
@@ -227,7 +227,8 @@ TEST(Random, RefusesWhatIsNoDistribution) {
   const Tensor indices = Tensor::of<int64_t>({1}, {0});
   fails("aten::multinomial", {pair, int64_t{1}, false, EValue()}, indices);
   fails("aten::multinomial", {Tensor::of<float>({2}, {0, 0}), int64_t{1}, true, EValue()}, indices);
-  fails("aten::multinomial", {Tensor::of<float>({2}, {1, 1}), int64_t{3}, false, EValue()}, indices);
+  fails("aten::multinomial", {Tensor::of<float>({2}, {1, 1}), int64_t{3}, false, EValue()},
+        indices);
   fails("aten::multinomial", {pair, int64_t{0}, true, EValue()}, indices);
 }
 

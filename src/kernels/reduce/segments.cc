@@ -86,8 +86,8 @@ Result<Segments> segments_of(const Call& call, const Tensor& data, size_t axis) 
       const int64_t number = *from++;
       const int64_t next = lengths == nullptr ? number : (number < 0 ? -1 : number);
       // A length may not reach past the end, an offset neither there nor back.
-      const bool valid = lengths != nullptr ? next >= 0 && next <= size - at
-                                            : next >= at && next <= size;
+      const bool valid =
+          lengths != nullptr ? next >= 0 && next <= size - at : next >= at && next <= size;
       if (!valid) {
         return call.invalid("{} {} is impossible for a dimension of {} elements",
                             lengths != nullptr ? "length" : "offset", number, size);
