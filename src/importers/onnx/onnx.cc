@@ -227,11 +227,19 @@ class ModelReader {
     return {};
   }
 
-  Status settle(size_t input, size_t dim, const Dim& def, const int64_t* given, bool open,
+  Status settle(size_t input, size_t dim, Dim def, const int64_t* given, bool open,
                 std::map<std::string_view, ir::SymInt>& named) {
+    // "?" and the like are no names: two of them are two sizes.
+    if (std::none_of(def.symbol.begin(), def.symbol.end(),
+                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }))
+      def.symbol = {};
     ir::SymSizes& sizes = sizes_[input];
     const std::string_view name = inputs_[input]->name;
     if (const DynamicSize* range = dynamic(input, dim)) {
+      if (range->range.max == range->range.min) {
+        sizes.emplace_back(range->range.min);
+        return {};
+      }
       std::string symbol =
           def.symbol.empty() ? fmt::format("s{}_{}", input, dim) : symbol_name(def.symbol);
       symbols_.insert_or_assign(symbol, range->range);

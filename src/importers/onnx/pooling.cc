@@ -24,7 +24,8 @@ int64_t pooled_size(int64_t size, int64_t kernel, int64_t stride, int64_t dilati
 
 struct Pool {
   Window w;
-  std::vector<int64_t> out;
+  std::vector<int64_t> out;  // -1 where the input's size is open
+  bool open = false;
 };
 
 Pool pool_of(NodeCall& c, const Ex& x) {
@@ -36,9 +37,15 @@ Pool pool_of(NodeCall& c, const Ex& x) {
   }
   pool.w = window_of(c, x, kernel);
   for (size_t i = 0; i < kernel.size() && !c.failed(); ++i) {
+    const bool ceil_mode = c.i("ceil_mode", 0) != 0;
+    if (!x.size(i + 2).is_constant() && !ceil_mode) {
+      pool.out.push_back(-1);
+      pool.open = true;
+      continue;
+    }
     pool.out.push_back(pooled_size(x.fixed(i + 2), kernel[i], pool.w.stride[i], pool.w.dilation[i],
-                                   pool.w.begin[i], pool.w.end[i], c.i("ceil_mode", 0) != 0));
-    if (pool.out.back() < 1) c.fail(invalid_data("the window is larger than dimension {}", i + 2));
+                                   pool.w.begin[i], pool.w.end[i], ceil_mode));
+    if (pool.out.back() < 1 && !c.failed()) c.fail(invalid_data("the window is larger than dimension {}", i + 2));
   }
   return pool;
 }
@@ -48,6 +55,7 @@ bool plain(const Pool& pool, const Ex& x) {
   if (!pool.w.symmetric()) return false;
   for (size_t i = 0; i < pool.out.size(); ++i) {
     if (pool.w.begin[i] < 0 || 2 * pool.w.begin[i] > pool.w.kernel[i]) return false;
+    if (pool.out[i] < 0) continue;
     const auto size = x.size(i + 2).constant();
     if (!size || pooled_size(*size, pool.w.kernel[i], pool.w.stride[i], pool.w.dilation[i],
                              pool.w.begin[i], pool.w.end[i], false) != pool.out[i])
@@ -56,8 +64,10 @@ bool plain(const Pool& pool, const Ex& x) {
   return true;
 }
 
-// How much the last windows want behind the input.
+// How much the last windows want behind the input. Open sizes are never rounded up, so the padding
+// is what the file says.
 std::vector<int64_t> reach_behind(const Pool& pool, const Ex& x) {
+  if (pool.open) return pool.w.end;
   std::vector<int64_t> end;
   for (size_t i = 0; i < pool.out.size(); ++i) {
     const int64_t last = (pool.out[i] - 1) * pool.w.stride[i] + (pool.w.kernel[i] - 1) * pool.w.dilation[i] + 1;
@@ -165,6 +175,12 @@ void average_pool(NodeCall& c) {
     const Ex y = c.e.call(spatial == 3 ? Op::aten_avg_pool3d : Op::aten_avg_pool2d,
                           {x.v, Arg::ints(kernel), Arg::ints(stride), Arg::ints(padding), false, padded});
     return c.set(spatial == 1 ? y.squeeze(2) : y);
+  }
+  if (pool.open && padded && !dilated) {
+    // Every element counts, those of the padding too.
+    int64_t count = 1;
+    for (const int64_t k : pool.w.kernel) count *= k;
+    return c.set(window_sums(c, x, pool) / static_cast<double>(count));
   }
   // How many elements each window holds; what rounding up adds at the end never counts.
   std::vector<std::vector<int64_t>> counts;

@@ -190,6 +190,34 @@ void write(NodeCall& c, const Ex& x, std::vector<Axis> axes, const How& how) {
   c.set(y);
 }
 
+// Pictures of open size, by ATen's own upsampling where that means the same for every size.
+bool by_scale(NodeCall& c, const Ex& x, const std::vector<int64_t>& dims, const std::vector<double>& scales,
+              const How& how) {
+  if (x.rank() != 4 || how.antialias || !is_floating(x.dtype())) return false;
+  std::vector<double> picture{1, 1};
+  for (size_t k = 0; k < dims.size(); ++k) {
+    const int64_t dim = c.wrap(dims[k], 4);
+    if (dim < 2 && scales[k] != 1) return false;
+    if (dim >= 2) picture[static_cast<size_t>(dim) - 2] = scales[k];
+  }
+  if (x.size(2).is_constant() && x.size(3).is_constant()) return false;
+  const bool whole = picture[0] == std::floor(picture[0]) && picture[1] == std::floor(picture[1]);
+  if (!whole || picture[0] < 1 || picture[1] < 1) return false;
+  const Arg factors = Arg::doubles(picture);
+  const bool floor = how.coordinates == "asymmetric" && how.nearest == "floor";
+  const bool centre = how.coordinates == "half_pixel" && how.nearest != "ceil" && how.nearest != "floor";
+  if (how.mode == "nearest" && (floor || centre)) {
+    c.set(c.e.call(Op::aten_upsample_nearest2d_vec, {x.v, Arg(), factors}));
+    return true;
+  }
+  if (how.mode == "linear" && (how.coordinates == "half_pixel" || how.coordinates == "align_corners")) {
+    c.set(c.e.call(Op::aten_upsample_bilinear2d_vec,
+                   {x.v, Arg(), how.coordinates == "align_corners", factors}));
+    return true;
+  }
+  return false;
+}
+
 void resize(NodeCall& c) {
   const Ex x = c.in(0);
   How how;
@@ -225,6 +253,7 @@ void resize(NodeCall& c) {
   if (c.failed()) return;
   if ((by_sizes ? sizes.size() : scales.size()) != dims.size())
     return c.fail(invalid_data("{} sizes for {} axes", by_sizes ? sizes.size() : scales.size(), dims.size()));
+  if (!by_sizes && by_scale(c, x, dims, scales, how)) return;
   std::vector<Axis> axes;
   for (size_t k = 0; k < dims.size() && !c.failed(); ++k) {
     Axis a;
