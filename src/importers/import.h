@@ -34,7 +34,7 @@ struct ImportOptions {
   // An input whose value had to be known, and came from the example, stays as one that nothing
   // reads; else the program does not take it.
   bool keep_inputs = false;
-  std::string program;               // one of several programs or methods; "" is the usual one
+  std::string program;  // one of several programs or methods; "" is the usual one
   // Operators of others ("mylib::rotate") that may stay as calls; the program then needs a runtime
   // that has them.
   std::vector<std::string> allow_custom;

@@ -55,9 +55,10 @@ std::optional<std::string> difference(const Tensor& found, const Tensor& expecte
     for (int64_t i = 0; i < found.numel() && !text; ++i) {
       const T x = a->data_as<T>()[i], y = b->data_as<T>()[i];
       const auto p = static_cast<double>(x), q = static_cast<double>(y);
-      const bool same = std::is_integral_v<T> ? x == y
-                                              : (std::isnan(p) && std::isnan(q)) || p == q ||
-                                                    std::fabs(p - q) <= absolute + relative * std::fabs(q);
+      const bool same = std::is_integral_v<T>
+                            ? x == y
+                            : (std::isnan(p) && std::isnan(q)) || p == q ||
+                                  std::fabs(p - q) <= absolute + relative * std::fabs(q);
       if (!same) text = fmt::format("element {}: {} where {} is expected", i, p, q);
     }
   });
@@ -91,7 +92,8 @@ Verdict run_case(const fs::path& folder) {
     if (!inputs || !expected) {
       // Sequences and the like are no tensors; the importer says so in its own words.
       const auto refused = importers::import_onnx(*file, options);
-      return of_error(refused ? (inputs ? expected.error() : inputs.error()) : refused.error(), true);
+      return of_error(refused ? (inputs ? expected.error() : inputs.error()) : refused.error(),
+                      true);
     }
     for (const Tensor& input : *inputs) options.example.emplace_back(input);
     auto read = importers::import_onnx(*file, options);
@@ -105,11 +107,13 @@ Verdict run_case(const fs::path& folder) {
     for (size_t i = 0; i < read->inputs.size() && i < inputs->size(); ++i) {
       const auto& fixed = read->fixed_inputs;
       if (std::find(fixed.begin(), fixed.end(), read->inputs[i]) != fixed.end()) continue;
-      if (const Status set = (*method)->set_input(at++, (*inputs)[i]); !set) return of_error(set.error(), false);
+      if (const Status set = (*method)->set_input(at++, (*inputs)[i]); !set)
+        return of_error(set.error(), false);
     }
     if (const Status done = (*method)->execute(); !done) return of_error(done.error(), false);
     if ((*method)->output_count() != expected->size())
-      return {"wrong", fmt::format("{} outputs, {} are expected", (*method)->output_count(), expected->size())};
+      return {"wrong", fmt::format("{} outputs, {} are expected", (*method)->output_count(),
+                                   expected->size())};
     for (size_t i = 0; i < expected->size(); ++i) {
       const auto* tensor = (*method)->output(i).get<Tensor>();
       if (tensor == nullptr) return {"wrong", fmt::format("output {} is no tensor", i)};

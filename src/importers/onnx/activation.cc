@@ -5,9 +5,7 @@
 
 namespace pte::importers::onnx {
 
-Ex gelu(const Ex& x, bool tanh) {
-  return x.e->call(Op::aten_gelu, {x.v, tanh ? "tanh" : "none"});
-}
+Ex gelu(const Ex& x, bool tanh) { return x.e->call(Op::aten_gelu, {x.v, tanh ? "tanh" : "none"}); }
 
 namespace {
 
@@ -81,8 +79,7 @@ void prelu(NodeCall& c) {
 void soft(NodeCall& c, Op op) {
   const Ex x = c.in(0);
   const int64_t axis = c.axis(x.rank(), c.opset < 13 ? 1 : -1);
-  if (c.opset >= 13 || axis + 1 == x.dims())
-    return c.set(c.e.call(op, {x.v, axis, false}));
+  if (c.opset >= 13 || axis + 1 == x.dims()) return c.set(c.e.call(op, {x.v, axis, false}));
   const Ex flat = c.e.call(Op::aten_flatten_using_ints, {x.v, axis, -1});
   c.set(c.e.call(op, {flat.v, axis, false}).view_like(x));
 }
@@ -93,7 +90,8 @@ void hardmax(NodeCall& c) {
   const Ex given = c.in(0);
   int64_t axis = c.axis(given.rank(), c.opset < 13 ? 1 : -1);
   Ex x = given;
-  if (c.opset < 13 && axis + 1 != x.dims()) x = c.e.call(Op::aten_flatten_using_ints, {x.v, axis, -1});
+  if (c.opset < 13 && axis + 1 != x.dims())
+    x = c.e.call(Op::aten_flatten_using_ints, {x.v, axis, -1});
   const Ex best = c.e.call(Op::aten_argmax, {x.v, axis, true});
   Ex places = c.e.arange(int64_t{0}, x.size_arg(static_cast<size_t>(axis)));
   std::vector<Arg> sizes(x.rank(), Arg(int64_t{1}));

@@ -21,7 +21,8 @@ void attention(NodeCall& c) {
   const bool flat = q.rank() == 3;
   if (flat) {
     const int64_t heads = c.i("q_num_heads", 0), shared = c.i("kv_num_heads", 0);
-    if (heads < 1 || shared < 1) return c.fail(invalid_data("inputs of rank 3 need the numbers of heads"));
+    if (heads < 1 || shared < 1)
+      return c.fail(invalid_data("inputs of rank 3 need the numbers of heads"));
     q = split_heads(q, heads);
     k = split_heads(k, shared);
     v = split_heads(v, shared);
@@ -30,9 +31,11 @@ void attention(NodeCall& c) {
   if (c.has(5)) v = c.e.cat({c.in(5), v}, 2);
   c.set(1, k);
   c.set(2, v);
-  const int64_t heads = q.fixed(1), shared = k.fixed(1), width = q.fixed(3), rows = q.fixed(2), columns = k.fixed(2);
+  const int64_t heads = q.fixed(1), shared = k.fixed(1), width = q.fixed(3), rows = q.fixed(2),
+                columns = k.fixed(2);
   if (c.failed()) return;
-  if (shared < 1 || heads % shared != 0) return c.fail(invalid_data("{} heads over {}", heads, shared));
+  if (shared < 1 || heads % shared != 0)
+    return c.fail(invalid_data("{} heads over {}", heads, shared));
   if (heads != shared) {
     const auto spread = [&](const Ex& x) {
       return x.unsqueeze(2)
@@ -55,22 +58,27 @@ void attention(NodeCall& c) {
       bias = c.e.where(bias, c.e.full({}, 0, dtype), c.e.full({}, low, dtype));
     // A mask may be shorter than the keys: what it does not reach is hidden.
     const int64_t last = bias.fixed(bias.rank() - 1);
-    if (!c.failed() && last < columns && last != 1) bias = pad_last(bias, {0}, {columns - last}, low);
+    if (!c.failed() && last < columns && last != 1)
+      bias = pad_last(bias, {0}, {columns - last}, low);
   }
   if (c.has(6)) {
     // Keys beyond a batch's length are hidden.
-    const Ex lengths = c.in(6).cast(DType::kInt64).view({int64_t{-1}, int64_t{1}, int64_t{1}, int64_t{1}});
+    const Ex lengths =
+        c.in(6).cast(DType::kInt64).view({int64_t{-1}, int64_t{1}, int64_t{1}, int64_t{1}});
     const Ex hidden = c.e.arange(int64_t{0}, columns) >= lengths;
     const Ex mask = c.e.where(hidden, c.e.full({}, low, dtype), c.e.full({}, 0, dtype));
     bias = bias.v == nullptr ? mask : bias + mask;
   }
   if (c.i("is_causal", 0) != 0) {
     const int64_t past = c.has(4) ? columns - c.in(1).fixed(flat ? 1 : 2) : 0;
-    Ex at = c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) + static_cast<double>(past);
+    Ex at =
+        c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) + static_cast<double>(past);
     if (c.has(6)) {
       // Rows are the last of what is there so far.
-      const Ex lengths = c.in(6).cast(DType::kInt64).view({int64_t{-1}, int64_t{1}, int64_t{1}, int64_t{1}});
-      at = c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) + (lengths - static_cast<double>(rows));
+      const Ex lengths =
+          c.in(6).cast(DType::kInt64).view({int64_t{-1}, int64_t{1}, int64_t{1}, int64_t{1}});
+      at = c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) +
+           (lengths - static_cast<double>(rows));
     }
     const Ex hidden = c.e.arange(int64_t{0}, columns) > at;
     const Ex mask = c.e.where(hidden, c.e.full({}, low, dtype), c.e.full({}, 0, dtype));
@@ -97,7 +105,8 @@ void attention(NodeCall& c) {
   }
   Ex weights = scores.cast(work).softmax(-1).cast(dtype);
   // A row that sees nothing gives nothing.
-  if (bias.v != nullptr) weights = c.e.where(c.e.call(Op::aten_isnan, {weights.v}), c.e.full({}, 0, dtype), weights);
+  if (bias.v != nullptr)
+    weights = c.e.where(c.e.call(Op::aten_isnan, {weights.v}), c.e.full({}, 0, dtype), weights);
   if (mode == 3) c.set(3, weights);
   Ex y = weights.matmul(v);
   if (flat) y = y.transpose(1, 2).view({y.size_arg(0), rows, heads * v.fixed(3)});
@@ -120,14 +129,16 @@ void rotary_embedding(NodeCall& c) {
   const int64_t width = x.fixed(3);
   int64_t turned = c.i("rotary_embedding_dim", 0);
   if (turned == 0) turned = width;
-  if (c.failed() || turned > width || turned < 2) return c.fail(invalid_data("{} of {} elements are turned", turned, width));
+  if (c.failed() || turned > width || turned < 2)
+    return c.fail(invalid_data("{} of {} elements are turned", turned, width));
   const Ex head = turned == width ? x : x.slice(3, int64_t{0}, turned);
   if (c.has(3)) {
     const Ex places = c.in(3).cast(DType::kInt64);
     const auto pick = [&](const Ex& table) {
       std::vector<Arg> sizes = places.sizes();
       sizes.push_back(table.size_arg(1));
-      return c.e.call(Op::aten_index_select, {table.v, int64_t{0}, places.view({int64_t{-1}}).v}).view(sizes);
+      return c.e.call(Op::aten_index_select, {table.v, int64_t{0}, places.view({int64_t{-1}}).v})
+          .view(sizes);
     };
     cos = pick(cos);
     sin = pick(sin);

@@ -68,7 +68,8 @@ Ex round_to_narrow(const Ex& given, int32_t type, bool saturate) {
     y = e.where(infinite, x, y).clamp(-f.largest, f.largest);
   } else if (f.infinities) {
     const Ex outside = (y.abs() > f.largest) || infinite;
-    y = e.where(outside, x.sign() * e.full({}, std::numeric_limits<double>::infinity(), DType::kFloat32), y);
+    y = e.where(outside,
+                x.sign() * e.full({}, std::numeric_limits<double>::infinity(), DType::kFloat32), y);
   } else {
     y = e.where((y.abs() > f.largest) || infinite, nan, y);
   }
@@ -148,7 +149,8 @@ void bit_cast(NodeCall& c) {
   const auto dtype = carrier_type(to);
   if (!dtype) return c.fail(Error(dtype.error()));
   if (is_carried(to) || c.type(0) != kUndefined)
-    return c.fail(unsupported("the bits of {}", element_type_name(is_carried(to) ? to : c.type(0))));
+    return c.fail(
+        unsupported("the bits of {}", element_type_name(is_carried(to) ? to : c.type(0))));
   if (x.dtype() == *dtype) return c.set(x);
   c.set(c.e.call(Op::aten_view_copy_dtype, {x.v, *dtype}));
 }

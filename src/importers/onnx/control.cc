@@ -66,7 +66,8 @@ void if_rule(NodeCall& c) {
     return;
   }
   for (size_t k = 0; k < c.outputs() && !c.failed(); ++k) {
-    if (k >= a.size() || k >= b.size()) return c.fail(invalid_data("its branches have {} and {} results", a.size(), b.size()));
+    if (k >= a.size() || k >= b.size())
+      return c.fail(invalid_data("its branches have {} and {} results", a.size(), b.size()));
     const Ex x = value(c, a[k]), y = value(c, b[k]);
     if (c.failed()) return;
     if (x.dtype() != y.dtype() || !(x.v->tensor().sizes == y.v->tensor().sizes)) {
@@ -101,8 +102,9 @@ void loop(NodeCall& c) {
   }
   const size_t states = carried.size();
   if (body->inputs.size() != states + 2 || body->outputs.size() < states + 1)
-    return c.fail(invalid_data("its body takes {} inputs and gives {} outputs, {} values are carried",
-                               body->inputs.size(), body->outputs.size(), states));
+    return c.fail(
+        invalid_data("its body takes {} inputs and gives {} outputs, {} values are carried",
+                     body->inputs.size(), body->outputs.size(), states));
   const size_t scans = body->outputs.size() - 1 - states;
   std::vector<std::vector<Ex>> collected(scans);
   for (int64_t t = 0; going && t < count && !c.failed(); ++t) {
@@ -127,7 +129,8 @@ void loop(NodeCall& c) {
   for (size_t k = 0; k < states; ++k) c.set(k, carried[k]);
   for (size_t k = 0; k < scans && !c.failed(); ++k) {
     if (!c.wants(states + k)) continue;
-    if (collected[k].empty()) return c.fail(unsupported("a loop that never runs and collects values"));
+    if (collected[k].empty())
+      return c.fail(unsupported("a loop that never runs and collects values"));
     c.set(states + k, c.e.stack(collected[k], 0));
   }
 }
@@ -138,7 +141,8 @@ void scan(NodeCall& c) {
   const auto scanned = static_cast<size_t>(std::max<int64_t>(c.i("num_scan_inputs", 1), 0));
   const bool old = c.opset < 9;  // with batches, and lengths as the first input
   const size_t first = old ? 1 : 0;
-  if (c.inputs() < scanned + first || body->outputs.size() + scanned + first < c.inputs() || scanned == 0)
+  if (c.inputs() < scanned + first || body->outputs.size() + scanned + first < c.inputs() ||
+      scanned == 0)
     return c.fail(invalid_data("{} of {} inputs are scanned", scanned, c.inputs()));
   if (old && c.has(0)) return c.fail(unsupported("sequences of different lengths"));
   const size_t states = c.inputs() - scanned - first;
@@ -182,7 +186,8 @@ void scan(NodeCall& c) {
       std::vector<Item> inputs = carried;
       for (size_t k = 0; k < scanned; ++k) {
         Item item;
-        item.value = sources[k].select(input_axes[k], input_directions[k] != 0 ? count - 1 - t : t).v;
+        item.value =
+            sources[k].select(input_axes[k], input_directions[k] != 0 ? count - 1 - t : t).v;
         inputs.push_back(item);
       }
       if (c.failed()) return;
@@ -192,8 +197,10 @@ void scan(NodeCall& c) {
       carried.assign(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(states));
     }
     for (size_t k = 0; k < states && !c.failed(); ++k) {
-      if (!old) c.set(k, carried[k]);
-      else results[k].push_back(value(c, carried[k]));
+      if (!old)
+        c.set(k, carried[k]);
+      else
+        results[k].push_back(value(c, carried[k]));
     }
     for (size_t k = 0; k < scans && !c.failed(); ++k) {
       if (collected[k].empty()) return c.fail(unsupported("a scan over nothing"));

@@ -23,9 +23,11 @@ Window window_of(NodeCall& c, const Ex& x, std::vector<int64_t> kernel) {
   for (size_t i = 0; i < count; ++i) {
     const int64_t sizes[] = {w.kernel[i], w.stride[i], w.dilation[i]};
     for (const int64_t each : sizes) {
-      if (each < 1 || each > (1 << 28)) c.fail(invalid_data("a kernel, stride or dilation of {}", each));
+      if (each < 1 || each > (1 << 28))
+        c.fail(invalid_data("a kernel, stride or dilation of {}", each));
     }
-    if (std::abs(w.begin[i]) > (1 << 28) || std::abs(w.end[i]) > (1 << 28)) c.fail(invalid_data("pads of {}", w.begin[i]));
+    if (std::abs(w.begin[i]) > (1 << 28) || std::abs(w.end[i]) > (1 << 28))
+      c.fail(invalid_data("pads of {}", w.begin[i]));
   }
   const std::string_view mode = c.s("auto_pad", "NOTSET");
   if (mode == "VALID") {
@@ -55,7 +57,8 @@ Ex convolve(NodeCall& c, const Ex& given, const Ex& weight, const Ex& bias) {
   if (c.failed()) return x;
   const Window w = window_of(c, x, kernel);
   std::vector<int64_t> padding = w.begin;
-  const bool negative = std::any_of(w.begin.begin(), w.begin.end(), [](int64_t p) { return p < 0; });
+  const bool negative =
+      std::any_of(w.begin.begin(), w.begin.end(), [](int64_t p) { return p < 0; });
   if (!w.symmetric() || negative) {
     x = pad_last(x, w.begin, w.end);
     padding.assign(spatial, 0);
@@ -74,7 +77,8 @@ void conv_transpose(NodeCall& c) {
   const Ex x = c.in(0), weight = c.in(1), bias = c.maybe(2);
   const size_t spatial = x.rank() < 2 ? 0 : x.rank() - 2;
   if (!c.failed() && (weight.rank() != x.rank() || spatial == 0))
-    return c.fail(invalid_data("a weight of rank {} for an input of rank {}", weight.rank(), x.rank()));
+    return c.fail(
+        invalid_data("a weight of rank {} for an input of rank {}", weight.rank(), x.rank()));
   std::vector<int64_t> kernel;
   for (size_t i = 0; i < spatial && !c.failed(); ++i) kernel.push_back(weight.fixed(i + 2));
   if (c.failed()) return;
@@ -85,7 +89,8 @@ void conv_transpose(NodeCall& c) {
   extra.resize(spatial, 0);
   pads.resize(2 * spatial, 0);
   const std::string_view mode = c.s("auto_pad", "NOTSET");
-  if (wanted.size() > spatial) wanted.erase(wanted.begin(), wanted.end() - static_cast<std::ptrdiff_t>(spatial));
+  if (wanted.size() > spatial)
+    wanted.erase(wanted.begin(), wanted.end() - static_cast<std::ptrdiff_t>(spatial));
   std::vector<int64_t> begin(spatial), end(spatial);
   for (size_t i = 0; i < spatial; ++i) {
     if (stride[i] < 1 || dilation[i] < 1 || stride[i] > (1 << 28) || dilation[i] > (1 << 28))
@@ -97,7 +102,8 @@ void conv_transpose(NodeCall& c) {
     if (!wanted.empty() || same) {
       const int64_t size = x.fixed(i + 2);
       const int64_t target = wanted.empty() ? size * stride[i] : wanted[i];
-      const int64_t total = stride[i] * (size - 1) + extra[i] + (kernel[i] - 1) * dilation[i] + 1 - target;
+      const int64_t total =
+          stride[i] * (size - 1) + extra[i] + (kernel[i] - 1) * dilation[i] + 1 - target;
       begin[i] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
       if (total < 0) begin[i] = 0;  // room that is missing is made at the end
       end[i] = total - begin[i];
@@ -107,12 +113,15 @@ void conv_transpose(NodeCall& c) {
   // ATen takes equal padding on both sides, and room at the end below the stride.
   bool plain = true;
   for (size_t i = 0; i < spatial; ++i)
-    plain = plain && begin[i] == end[i] && begin[i] >= 0 && extra[i] < std::max(stride[i], dilation[i]);
+    plain =
+        plain && begin[i] == end[i] && begin[i] >= 0 && extra[i] < std::max(stride[i], dilation[i]);
   const std::vector<int64_t> none(spatial, 0);
-  const auto call = [&](const std::vector<int64_t>& padding, const std::vector<int64_t>& out, bool with_bias) {
-    return c.e.call(Op::aten_convolution,
-                    {x.v, weight.v, with_bias && bias.v != nullptr ? Arg(bias.v) : Arg(), Arg::ints(stride),
-                     Arg::ints(padding), Arg::ints(dilation), true, Arg::ints(out), c.i("group", 1)});
+  const auto call = [&](const std::vector<int64_t>& padding, const std::vector<int64_t>& out,
+                        bool with_bias) {
+    return c.e.call(
+        Op::aten_convolution,
+        {x.v, weight.v, with_bias && bias.v != nullptr ? Arg(bias.v) : Arg(), Arg::ints(stride),
+         Arg::ints(padding), Arg::ints(dilation), true, Arg::ints(out), c.i("group", 1)});
   };
   if (plain) return c.set(call(begin, extra, true));
   // Else the whole result is cut, or gets zeros, and then its bias.
@@ -136,14 +145,16 @@ void deform_conv(NodeCall& c) {
   if (x.rank() != 4) return c.fail(unsupported("a deformable convolution of rank {}", x.rank()));
   const Window w = window_of(c, x, {weight.fixed(2), weight.fixed(3)});
   const int64_t n = x.fixed(0), channels = x.fixed(1), h = x.fixed(2), width = x.fixed(3);
-  const int64_t out_channels = weight.fixed(0), groups = c.i("group", 1), shared = c.i("offset_group", 1);
+  const int64_t out_channels = weight.fixed(0), groups = c.i("group", 1),
+                shared = c.i("offset_group", 1);
   const int64_t oh = offset.fixed(2), ow = offset.fixed(3);
   const int64_t kh = w.kernel[0], kw = w.kernel[1];
   if (c.failed()) return;
   if (shared < 1 || groups < 1 || channels % shared != 0 || out_channels % groups != 0)
     return c.fail(invalid_data("{} channels in {} groups", channels, shared));
   const Ex moved = offset.view({n, shared, kh * kw, int64_t{2}, oh, ow});
-  const auto base = [&](int64_t count, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad, bool rows) {
+  const auto base = [&](int64_t count, int64_t kernel, int64_t stride, int64_t dilation,
+                        int64_t pad, bool rows) {
     // [kh * kw, oh, ow] of places without their offsets.
     std::vector<float> places;
     for (int64_t k = 0; k < kh * kw; ++k) {
@@ -156,12 +167,16 @@ void deform_conv(NodeCall& c) {
     }
     static_cast<void>(count);
     static_cast<void>(kernel);
-    return c.e.constant("places", Tensor::of<float>({kh * kw, oh, ow}, std::span<const float>(places)))
+    return c.e
+        .constant("places", Tensor::of<float>({kh * kw, oh, ow}, std::span<const float>(places)))
         .cast(x.dtype());
   };
-  if (kh * kw * oh * ow > (1 << 22)) return c.fail(unsupported("a deformable convolution of this size"));
-  const Ex rows = moved.select(3, int64_t{0}) + base(h, kh, w.stride[0], w.dilation[0], w.begin[0], true);
-  const Ex columns = moved.select(3, int64_t{1}) + base(width, kw, w.stride[1], w.dilation[1], w.begin[1], false);
+  if (kh * kw * oh * ow > (1 << 22))
+    return c.fail(unsupported("a deformable convolution of this size"));
+  const Ex rows =
+      moved.select(3, int64_t{0}) + base(h, kh, w.stride[0], w.dilation[0], w.begin[0], true);
+  const Ex columns =
+      moved.select(3, int64_t{1}) + base(width, kw, w.stride[1], w.dilation[1], w.begin[1], false);
   // Four neighbours of each place, picked from the flat picture.
   const int64_t per = channels / shared, spots = kh * kw * oh * ow;
   const Ex flat = x.view({n * shared, per, h * width});
@@ -171,10 +186,13 @@ void deform_conv(NodeCall& c) {
     for (int64_t dx = 0; dx < 2; ++dx) {
       const Ex y = top + static_cast<double>(dy), z = left + static_cast<double>(dx);
       const Ex share = (1.0 - (rows - y).abs()) * (1.0 - (columns - z).abs());
-      const Ex inside = (y >= 0.0) && (y < static_cast<double>(h)) && (z >= 0.0) && (z < static_cast<double>(width));
+      const Ex inside = (y >= 0.0) && (y < static_cast<double>(h)) && (z >= 0.0) &&
+                        (z < static_cast<double>(width));
       const Ex place = y.clamp(0.0, static_cast<double>(h - 1)) * static_cast<double>(width) +
                        z.clamp(0.0, static_cast<double>(width - 1));
-      const Ex index = place.cast(DType::kInt64).view({n * shared, int64_t{1}, spots}).expand({n * shared, per, spots});
+      const Ex index = place.cast(DType::kInt64)
+                           .view({n * shared, int64_t{1}, spots})
+                           .expand({n * shared, per, spots});
       const Ex factor = (share * inside.cast(x.dtype())).view({n * shared, int64_t{1}, spots});
       const Ex part = c.e.call(Op::aten_gather, {flat.v, int64_t{2}, index.v}) * factor;
       total = total.v == nullptr ? part : total + part;

@@ -38,8 +38,8 @@ void div(NodeCall& c) {
 
 void mod(NodeCall& c) {
   const Ex a = c.in(0), b = c.in(1);
-  c.set(c.e.call(c.i("fmod", 0) != 0 ? Op::aten_fmod_Tensor : Op::aten_remainder_Tensor,
-                 {a.v, b.v}));
+  c.set(
+      c.e.call(c.i("fmod", 0) != 0 ? Op::aten_fmod_Tensor : Op::aten_remainder_Tensor, {a.v, b.v}));
 }
 
 void pow(NodeCall& c) {
@@ -54,7 +54,8 @@ void pow(NodeCall& c) {
   if (is_floating(base.dtype()))
     return c.set(c.e.call(Op::aten_pow_Tensor_Tensor, {base.v, exponent.cast(base.dtype()).v}));
   if (is_floating(exponent.dtype())) {
-    const Ex power = c.e.call(Op::aten_pow_Tensor_Tensor, {base.cast(exponent.dtype()).v, exponent.v});
+    const Ex power =
+        c.e.call(Op::aten_pow_Tensor_Tensor, {base.cast(exponent.dtype()).v, exponent.v});
     return c.set(power.cast(base.dtype()));
   }
   c.set(c.e.call(Op::aten_pow_Tensor_Tensor, {base.v, exponent.cast(base.dtype()).v}));

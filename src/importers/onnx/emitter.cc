@@ -93,8 +93,7 @@ Ex Emitter::full(std::vector<Arg> sizes, double value, DType dtype) {
 }
 
 Ex Emitter::arange(Arg start, Arg end, int64_t step) {
-  return call(Op::aten_arange_start_step,
-              {std::move(start), std::move(end), step, DType::kInt64});
+  return call(Op::aten_arange_start_step, {std::move(start), std::move(end), step, DType::kInt64});
 }
 
 Ex Emitter::cat(const std::vector<Ex>& parts, int64_t dim) {
@@ -147,9 +146,9 @@ int64_t Ex::fixed(size_t dim) const {
   }
   const auto number = size(dim).constant();
   if (!number) {
-    e->fail(unsupported("the size of dimension {} must be known, it is {}", dim,
-                        size(dim).to_string())
-                .with_hint("fix it with --input-shapes"));
+    e->fail(
+        unsupported("the size of dimension {} must be known, it is {}", dim, size(dim).to_string())
+            .with_hint("fix it with --input-shapes"));
     return 1;
   }
   return *number;
@@ -168,9 +167,7 @@ std::vector<Arg> Ex::sizes() const {
   return all;
 }
 
-SymInt Ex::numel() const {
-  return v == nullptr ? SymInt(1) : ir::product(v->tensor().sizes);
-}
+SymInt Ex::numel() const { return v == nullptr ? SymInt(1) : ir::product(v->tensor().sizes); }
 
 Arg Ex::number(double value) const {
   if (is_floating(dtype())) return Arg(value);
@@ -192,9 +189,7 @@ Ex Ex::permute(const std::vector<int64_t>& dims) const {
   return e->call(Op::aten_permute, {v, Arg::ints(dims)});
 }
 
-Ex Ex::transpose(int64_t a, int64_t b) const {
-  return e->call(Op::aten_transpose_int, {v, a, b});
-}
+Ex Ex::transpose(int64_t a, int64_t b) const { return e->call(Op::aten_transpose_int, {v, a, b}); }
 Ex Ex::unsqueeze(int64_t dim) const { return e->call(Op::aten_unsqueeze, {v, dim}); }
 Ex Ex::squeeze(int64_t dim) const { return e->call(Op::aten_squeeze_dim, {v, dim}); }
 Ex Ex::expand(std::vector<Arg> sizes) const {
@@ -248,21 +243,11 @@ Ex operator+(const Ex& a, const Ex& b) { return a.e->call(Op::aten_add_Tensor, {
 Ex operator-(const Ex& a, const Ex& b) { return a.e->call(Op::aten_sub_Tensor, {a.v, b.v}); }
 Ex operator*(const Ex& a, const Ex& b) { return a.e->call(Op::aten_mul_Tensor, {a.v, b.v}); }
 Ex operator/(const Ex& a, const Ex& b) { return a.e->call(Op::aten_div_Tensor, {a.v, b.v}); }
-Ex operator+(const Ex& a, double b) {
-  return a.e->call(Op::aten_add_Scalar, {a.v, a.number(b)});
-}
-Ex operator-(const Ex& a, double b) {
-  return a.e->call(Op::aten_sub_Scalar, {a.v, a.number(b)});
-}
-Ex operator-(double a, const Ex& b) {
-  return b.e->call(Op::aten_rsub_Scalar, {b.v, b.number(a)});
-}
-Ex operator*(const Ex& a, double b) {
-  return a.e->call(Op::aten_mul_Scalar, {a.v, a.number(b)});
-}
-Ex operator/(const Ex& a, double b) {
-  return a.e->call(Op::aten_div_Scalar, {a.v, a.number(b)});
-}
+Ex operator+(const Ex& a, double b) { return a.e->call(Op::aten_add_Scalar, {a.v, a.number(b)}); }
+Ex operator-(const Ex& a, double b) { return a.e->call(Op::aten_sub_Scalar, {a.v, a.number(b)}); }
+Ex operator-(double a, const Ex& b) { return b.e->call(Op::aten_rsub_Scalar, {b.v, b.number(a)}); }
+Ex operator*(const Ex& a, double b) { return a.e->call(Op::aten_mul_Scalar, {a.v, a.number(b)}); }
+Ex operator/(const Ex& a, double b) { return a.e->call(Op::aten_div_Scalar, {a.v, a.number(b)}); }
 Ex operator==(const Ex& a, const Ex& b) { return a.e->call(Op::aten_eq_Tensor, {a.v, b.v}); }
 Ex operator<(const Ex& a, const Ex& b) { return a.e->call(Op::aten_lt_Tensor, {a.v, b.v}); }
 Ex operator<=(const Ex& a, const Ex& b) { return a.e->call(Op::aten_le_Tensor, {a.v, b.v}); }

@@ -79,7 +79,8 @@ std::vector<Ex> split_indices(NodeCall& c, const Ex& x, const Ex& indices, int64
 void gather_nd(NodeCall& c) {
   const Ex x = c.in(0), indices = c.in(1);
   const int64_t batch = c.i("batch_dims", 0);
-  if (batch < 0 || batch >= std::max<int64_t>(indices.dims(), 1)) return c.fail(invalid_data("batch_dims {}", batch));
+  if (batch < 0 || batch >= std::max<int64_t>(indices.dims(), 1))
+    return c.fail(invalid_data("batch_dims {}", batch));
   const auto all = split_indices(c, x, indices, batch);
   if (c.failed()) return;
   c.set(c.e.index(x, all));
@@ -122,8 +123,9 @@ void scatter_nd(NodeCall& c) {
   const Ex rows = x.view({stride, inner});
   const Ex index = place.view({int64_t{-1}, int64_t{1}}).expand({int64_t{-1}, inner});
   const std::string reduce = how == "mul" ? "prod" : (how == "max" ? "amax" : "amin");
-  const Ex y = c.e.call(Op::aten_scatter_reduce_two,
-                        {rows.v, int64_t{0}, index.v, updates.view({int64_t{-1}, inner}).v, reduce});
+  const Ex y =
+      c.e.call(Op::aten_scatter_reduce_two,
+               {rows.v, int64_t{0}, index.v, updates.view({int64_t{-1}, inner}).v, reduce});
   c.set(y.view_like(x));
 }
 

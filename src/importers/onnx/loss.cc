@@ -17,7 +17,8 @@ void nll(NodeCall& c, const Ex& scores, const Ex& given_target, const Ex& weight
   }
   Ex loss = -c.e.call(Op::aten_gather, {scores.v, int64_t{1}, target.unsqueeze(1).v}).squeeze(1);
   if (weight.v != nullptr) {
-    const Ex flat = c.e.call(Op::aten_index_select, {weight.v, int64_t{0}, target.view({int64_t{-1}}).v});
+    const Ex flat =
+        c.e.call(Op::aten_index_select, {weight.v, int64_t{0}, target.view({int64_t{-1}}).v});
     factor = flat.view_like(target);
   }
   if (ignored.v != nullptr) {

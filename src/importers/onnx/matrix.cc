@@ -106,8 +106,8 @@ Term contract(Emitter& e, const Term& a, const Term& b, const std::string& kept)
     }
     return total;
   };
-  const std::vector<Arg> batch_sizes = sizes(batch), left_sizes = sizes(left), right_sizes = sizes(right),
-                         inner_sizes = sizes(inner);
+  const std::vector<Arg> batch_sizes = sizes(batch), left_sizes = sizes(left),
+                         right_sizes = sizes(right), inner_sizes = sizes(inner);
   const auto joined = [](std::vector<Arg> x, const std::vector<Arg>& y, const std::vector<Arg>& z) {
     x.insert(x.end(), y.begin(), y.end());
     x.insert(x.end(), z.begin(), z.end());
@@ -137,7 +137,8 @@ void einsum(NodeCall& c) {
     names.push_back(left.substr(at, comma - at));
     at = comma + 1;
   }
-  if (names.size() != c.inputs()) return c.fail(invalid_data("the equation '{}' for {} inputs", text, c.inputs()));
+  if (names.size() != c.inputs())
+    return c.fail(invalid_data("the equation '{}' for {} inputs", text, c.inputs()));
   // How many dimensions "..." stands for: the most of all operands, aligned at their ends.
   static constexpr std::string_view kEllipsis = "\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f";
   size_t most = 0;
@@ -149,9 +150,11 @@ void einsum(NodeCall& c) {
     const size_t dots = term.letters.find("...");
     size_t extra = 0;
     if (dots != std::string::npos) {
-      if (term.x.rank() + 3 < term.letters.size()) return c.fail(invalid_data("the equation '{}'", text));
+      if (term.x.rank() + 3 < term.letters.size())
+        return c.fail(invalid_data("the equation '{}'", text));
       extra = term.x.rank() + 3 - term.letters.size();
-      if (extra > kEllipsis.size()) return c.fail(unsupported("an ellipsis of {} dimensions", extra));
+      if (extra > kEllipsis.size())
+        return c.fail(unsupported("an ellipsis of {} dimensions", extra));
       term.letters.replace(dots, 3, kEllipsis.substr(kEllipsis.size() - extra));
     }
     most = std::max(most, extra);
@@ -199,9 +202,7 @@ void einsum(NodeCall& c) {
   c.set(ordered(total, out));
 }
 
-void det(NodeCall& c) {
-  c.set(c.e.calls(Op::aten__linalg_det, {c.in(0).v})[0]);
-}
+void det(NodeCall& c) { c.set(c.e.calls(Op::aten__linalg_det, {c.in(0).v})[0]); }
 
 constexpr RuleEntry kRules[] = {
     {"MatMul", mat_mul},

@@ -1,4 +1,5 @@
-// The operators of the domain com.microsoft that ONNX Runtime's optimiser writes, as what they fuse.
+// The operators of the domain com.microsoft that ONNX Runtime's optimiser writes, as what they
+// fuse.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -73,9 +74,11 @@ void fused_gemm(NodeCall& c) {
 // Weights of 4 (or 8, or 2) bits, one scale for every block of a row.
 void mat_mul_n_bits(NodeCall& c) {
   const Ex x = c.in(0);
-  const int64_t k = c.i("K", 0), n = c.i("N", 0), bits = c.i("bits", 4), block = c.i("block_size", 32);
+  const int64_t k = c.i("K", 0), n = c.i("N", 0), bits = c.i("bits", 4),
+                block = c.i("block_size", 32);
   if (c.failed()) return;
-  if (k < 1 || n < 1 || block < 1 || (bits != 2 && bits != 4 && bits != 8) || n > (1 << 28) / std::max<int64_t>(k, 1))
+  if (k < 1 || n < 1 || block < 1 || (bits != 2 && bits != 4 && bits != 8) ||
+      n > (1 << 28) / std::max<int64_t>(k, 1))
     return c.fail(unsupported("weights of {} bits in blocks of {}", bits, block));
   if (c.has(4)) return c.fail(unsupported("columns in an order of their own (g_idx)"));
   const int64_t blocks = (k + block - 1) / block, packed = 8 / bits;
@@ -99,7 +102,10 @@ void mat_mul_n_bits(NodeCall& c) {
       zero = given.view({n, blocks, int64_t{1}}).cast(x.dtype());
     } else {
       const int64_t row = (blocks + packed - 1) / packed * packed;
-      zero = unpack(given.view({n, row / packed}), row).slice(1, int64_t{0}, blocks).view({n, blocks, int64_t{1}}).cast(x.dtype());
+      zero = unpack(given.view({n, row / packed}), row)
+                 .slice(1, int64_t{0}, blocks)
+                 .view({n, blocks, int64_t{1}})
+                 .cast(x.dtype());
     }
   }
   const Ex weight = ((codes - zero) * scales).view({n, blocks * block}).slice(1, int64_t{0}, k);
@@ -174,13 +180,15 @@ Ex mask_of(NodeCall& c, size_t input, const Ex& scores) {
     c.fail(unsupported("a mask by the lengths of sequences"));
     return mask;
   }
-  Ex keep = mask.dtype() == DType::kBool ? mask : c.e.call(Op::aten_ne_Scalar, {mask.v, mask.number(0)});
+  Ex keep =
+      mask.dtype() == DType::kBool ? mask : c.e.call(Op::aten_ne_Scalar, {mask.v, mask.number(0)});
   if (mask.rank() == 2) keep = keep.unsqueeze(1).unsqueeze(1);
   if (mask.rank() == 3) keep = keep.unsqueeze(1);
   return c.e.where(keep, c.e.full({}, 0, scores.dtype()), c.e.full({}, low, scores.dtype()));
 }
 
-Ex attend(NodeCall& c, const Ex& q, const Ex& k, const Ex& v, size_t mask_input, size_t bias_input) {
+Ex attend(NodeCall& c, const Ex& q, const Ex& k, const Ex& v, size_t mask_input,
+          size_t bias_input) {
   const int64_t width = q.fixed(3);
   double scale = c.f("scale", 0);
   if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(width, 1)));
@@ -190,9 +198,11 @@ Ex attend(NodeCall& c, const Ex& q, const Ex& k, const Ex& v, size_t mask_input,
   if (c.has(bias_input)) scores = scores + c.in(bias_input);
   if (c.i("unidirectional", 0) != 0) {
     const int64_t rows = q.fixed(2), columns = k.fixed(2);
-    const Ex at = c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) + static_cast<double>(columns - rows);
+    const Ex at = c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) +
+                  static_cast<double>(columns - rows);
     const Ex hidden = c.e.arange(int64_t{0}, columns) > at;
-    scores = c.e.where(hidden, c.e.full({}, c.f("mask_filter_value", -10000.0), scores.dtype()), scores);
+    scores =
+        c.e.where(hidden, c.e.full({}, c.f("mask_filter_value", -10000.0), scores.dtype()), scores);
   }
   const Ex y = scores.softmax(-1).matmul(v).transpose(1, 2);
   return y.view({y.size_arg(0), y.size_arg(1), y.fixed(2) * y.fixed(3)});
@@ -209,7 +219,8 @@ void attention(NodeCall& c) {
   if (c.has(2)) all = all + c.in(2);
   std::vector<int64_t> widths = c.is("qkv_hidden_sizes");
   if (widths.empty()) widths.assign(3, weight.fixed(1) / 3);
-  if (c.failed() || widths.size() != 3) return c.fail(invalid_data("{} hidden sizes", widths.size()));
+  if (c.failed() || widths.size() != 3)
+    return c.fail(invalid_data("{} hidden sizes", widths.size()));
   const Ex q = heads_of(all.slice(2, int64_t{0}, widths[0]), heads);
   Ex k = heads_of(all.slice(2, widths[0], widths[0] + widths[1]), heads);
   Ex v = heads_of(all.slice(2, widths[0] + widths[1], widths[0] + widths[1] + widths[2]), heads);
@@ -259,7 +270,9 @@ void q_linear_add(NodeCall& c) {
 void q_linear_mul(NodeCall& c) {
   quantised_binary(c, [](const Ex& a, const Ex& b) { return a * b; });
 }
-void q_linear_sigmoid(NodeCall& c) { c.set(quantize_to(c, dequantize(c, 0, 1, 2, 1).sigmoid(), 3, 4, 1)); }
+void q_linear_sigmoid(NodeCall& c) {
+  c.set(quantize_to(c, dequantize(c, 0, 1, 2, 1).sigmoid(), 3, 4, 1));
+}
 void q_linear_leaky_relu(NodeCall& c) {
   const Ex y = c.e.call(Op::aten_leaky_relu, {dequantize(c, 0, 1, 2, 1).v, c.f("alpha", 0.01)});
   c.set(quantize_to(c, y, 3, 4, 1));
@@ -296,7 +309,8 @@ void dynamic_quantize_mat_mul(NodeCall& c) {
   const Ex x = c.in(0);
   std::vector<int64_t> dims;
   for (int64_t d = 0; d < x.dims(); ++d) dims.push_back(d);
-  const Ex low = x.amin(dims, false).clamp(Arg(), 0.0), high = x.amax(dims, false).clamp(0.0, Arg());
+  const Ex low = x.amin(dims, false).clamp(Arg(), 0.0),
+           high = x.amax(dims, false).clamp(0.0, Arg());
   const Ex scale = (high - low) / 255.0;
   const Ex zero = (0.0 - low / scale).round().clamp(0.0, 255.0);
   const Ex rounded = (((x / scale).round() + zero).clamp(0.0, 255.0) - zero) * scale;

@@ -313,11 +313,12 @@ Status read_function(const WireField& message, FunctionDef& out) {
 
 std::string element_type_name(int32_t type) {
   static constexpr std::string_view kNames[] = {
-      "undefined",    "float",          "uint8",      "int8",           "uint16",  "int16",
-      "int32",        "int64",          "string",     "bool",           "float16", "double",
-      "uint32",       "uint64",         "complex64",  "complex128",     "bfloat16", "float8e4m3fn",
-      "float8e4m3fnuz", "float8e5m2",   "float8e5m2fnuz", "uint4",      "int4",    "float4e2m1",
-      "float8e8m0",   "uint2",          "int2"};
+      "undefined",      "float",    "uint8",        "int8",           "uint16",
+      "int16",          "int32",    "int64",        "string",         "bool",
+      "float16",        "double",   "uint32",       "uint64",         "complex64",
+      "complex128",     "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+      "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1",     "float8e8m0",
+      "uint2",          "int2"};
   if (type < 0 || static_cast<size_t>(type) >= std::size(kNames))
     return fmt::format("type {}", type);
   return std::string(kNames[type]);

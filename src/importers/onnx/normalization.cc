@@ -26,11 +26,14 @@ Normalized layer_norm(const Ex& x, int64_t axis, const Ex& scale, const Ex& bias
     shape.push_back(x.size(static_cast<size_t>(d)));
     dims.push_back(d);
   }
-  const auto fits = [&](const Ex& each) { return each.v == nullptr || each.v->tensor().sizes == shape; };
+  const auto fits = [&](const Ex& each) {
+    return each.v == nullptr || each.v->tensor().sizes == shape;
+  };
   if (fits(scale) && fits(bias)) {
-    const auto all = e.calls(Op::aten_native_layer_norm,
-                             {x.v, Arg(ir::ArgList(sizes)), scale.v == nullptr ? Arg() : Arg(scale.v),
-                              bias.v == nullptr ? Arg() : Arg(bias.v), epsilon});
+    const auto all =
+        e.calls(Op::aten_native_layer_norm,
+                {x.v, Arg(ir::ArgList(sizes)), scale.v == nullptr ? Arg() : Arg(scale.v),
+                 bias.v == nullptr ? Arg() : Arg(bias.v), epsilon});
     return {all[0], all[1], all[2]};
   }
   Normalized out = normalize(x, dims, epsilon);
@@ -71,8 +74,10 @@ void batch_normalization(NodeCall& c) {
     return;
   }
   if (x.dtype() != scale.dtype() || x.dtype() != mean.dtype()) {
-    const Ex y = (x - by_channel(mean, x)) * by_channel(c.e.call(Op::aten_rsqrt, {(var + epsilon).v}), x) *
-                     by_channel(scale, x) + by_channel(bias, x);
+    const Ex y = (x - by_channel(mean, x)) *
+                     by_channel(c.e.call(Op::aten_rsqrt, {(var + epsilon).v}), x) *
+                     by_channel(scale, x) +
+                 by_channel(bias, x);
     return c.set(y.cast(x.dtype()));
   }
   c.set(c.e.calls(Op::aten__native_batch_norm_legit_no_training,
@@ -107,7 +112,8 @@ void rms_normalization(NodeCall& c) {
   const int64_t axis = c.axis(given.rank(), -1);
   const bool single = c.i("stash_type", 1) == 1 && size_of(given.dtype()) == 2;
   const Ex x = single ? given.cast(DType::kFloat32) : given;
-  const Ex by = c.e.call(Op::aten_rsqrt, {((x * x).mean(dims_from(x, axis), true) + c.f("epsilon", 1e-5)).v});
+  const Ex by =
+      c.e.call(Op::aten_rsqrt, {((x * x).mean(dims_from(x, axis), true) + c.f("epsilon", 1e-5)).v});
   c.set((x * by).cast(given.dtype()) * scale);
 }
 
@@ -116,7 +122,8 @@ void group_normalization(NodeCall& c) {
   Ex scale = c.in(1), bias = c.in(2);
   const int64_t groups = c.i("num_groups", 1), channels = given.fixed(1);
   if (c.failed()) return;
-  if (groups < 1 || channels % groups != 0) return c.fail(invalid_data("{} channels in {} groups", channels, groups));
+  if (groups < 1 || channels % groups != 0)
+    return c.fail(invalid_data("{} channels in {} groups", channels, groups));
   const bool single = c.i("stash_type", 1) == 1 && size_of(given.dtype()) == 2;
   const Ex x = single ? given.cast(DType::kFloat32) : given;
   const Ex grouped = x.view({given.size_arg(0), groups, int64_t{-1}});

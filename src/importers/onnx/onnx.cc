@@ -25,8 +25,9 @@ std::string plain_name(std::string_view name) {
 }
 
 std::string full_op(const NodeDef& node) {
-  return node.domain.empty() ? std::string(node.op.substr(0, 80))
-                             : fmt::format("{}::{}", node.domain.substr(0, 80), node.op.substr(0, 80));
+  return node.domain.empty()
+             ? std::string(node.op.substr(0, 80))
+             : fmt::format("{}::{}", node.domain.substr(0, 80), node.op.substr(0, 80));
 }
 
 // Operators without a rule, with their counts, in the order of their names.
@@ -38,7 +39,8 @@ class UnsupportedScan {
     for (const NodeDef& node : nodes) {
       const FunctionDef* function = nullptr;
       for (const FunctionDef& f : model_.functions) {
-        if (f.name == node.op && f.domain == node.domain && f.overload == node.overload) function = &f;
+        if (f.name == node.op && f.domain == node.domain && f.overload == node.overload)
+          function = &f;
       }
       if (function != nullptr) {
         if (seen_.insert(function).second) scan(function->nodes);
@@ -61,7 +63,8 @@ class UnsupportedScan {
     for (const auto& [name, count] : missing_) {
       if (name.starts_with("ai.onnx.ml::")) {
         return std::move(error).with_hint(
-            "ai.onnx.ml holds classic machine learning (trees, encoders), which ExecuTorch programs "
+            "ai.onnx.ml holds classic machine learning (trees, encoders), which ExecuTorch "
+            "programs "
             "cannot express");
       }
     }
@@ -106,10 +109,12 @@ class ModelReader {
     if (opset == model_.opsets.end() && !model_.opsets.empty()) return {};
     const int64_t version = opset == model_.opsets.end() ? 1 : opset->second;
     if (version < kOldestOpset)
-      return unsupported("opset {} (versions {} to {} can be read)", version, kOldestOpset, kNewestOpset)
+      return unsupported("opset {} (versions {} to {} can be read)", version, kOldestOpset,
+                         kNewestOpset)
           .with_hint("onnx.version_converter brings old models up to date");
     if (version > kNewestOpset)
-      return unsupported("opset {}, which is newer than the newest known one, {}", version, kNewestOpset);
+      return unsupported("opset {}, which is newer than the newest known one, {}", version,
+                         kNewestOpset);
     return {};
   }
 
@@ -148,13 +153,16 @@ class ModelReader {
         continue;
       }
       Small number;
-      PTE_TRY(number.dtype, carrier_type(input.type).at(fmt::format("input '{}'", input.name.substr(0, 120))));
+      PTE_TRY(number.dtype,
+              carrier_type(input.type).at(fmt::format("input '{}'", input.name.substr(0, 120))));
       if (input.dims) number.sizes.assign(input.dims->size(), 1);
       if (const auto* integer = given.get<int64_t>()) {
-        number.v = {is_floating(number.dtype) ? Elem(static_cast<double>(*integer)) : Elem(*integer)};
+        number.v = {is_floating(number.dtype) ? Elem(static_cast<double>(*integer))
+                                              : Elem(*integer)};
       } else if (const auto* flag = given.get<bool>()) {
         number.v = {Elem(static_cast<int64_t>(*flag))};
-      } else if (const auto* real = given.get<double>(); real != nullptr && is_floating(number.dtype)) {
+      } else if (const auto* real = given.get<double>();
+                 real != nullptr && is_floating(number.dtype)) {
         number.v = {Elem(*real)};
       }
       auto tensor = number.v.empty() ? std::nullopt : number.tensor();
@@ -272,8 +280,9 @@ class ModelReader {
       sizes.emplace_back(0);
       return {};
     }
-    return invalid_argument("dimension {} of input '{}'{} is open", dim, name.substr(0, 120),
-                            def.symbol.empty() ? "" : fmt::format(" ({})", def.symbol.substr(0, 80)))
+    return invalid_argument(
+               "dimension {} of input '{}'{} is open", dim, name.substr(0, 120),
+               def.symbol.empty() ? "" : fmt::format(" ({})", def.symbol.substr(0, 80)))
         .with_hint(fmt::format("keep it open within bounds with --dynamic \"{}:{}=1..8\", or fix "
                                "the sizes with --input-shapes",
                                name.substr(0, 80), dim));
@@ -281,7 +290,8 @@ class ModelReader {
 
   std::string symbol_name(std::string_view name) {
     std::string out;
-    for (const char c : name.substr(0, 60)) out += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    for (const char c : name.substr(0, 60))
+      out += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
     if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) != 0) out.insert(0, "s_");
     return out;
   }
@@ -300,21 +310,24 @@ class ModelReader {
       const ValueDef& def = *inputs_[k];
       out.inputs.emplace_back(def.name);
       Item item;
-      PTE_TRY(const DType dtype, carrier_type(def.type).at(fmt::format("input '{}'", def.name.substr(0, 120))));
+      PTE_TRY(const DType dtype,
+              carrier_type(def.type).at(fmt::format("input '{}'", def.name.substr(0, 120))));
       if (is_carried(def.type)) item.type = def.type;
       if (k < 64) item.sources = uint64_t{1} << k;
       if (k < 64 && (fixed >> k & 1) != 0) {
         auto small = Small::of(*example(k));
         if (!small || small->dtype != dtype)
-          return invalid_argument("--example: input '{}' should be {}, it is {}", def.name.substr(0, 120),
-                                  dtype_name(dtype), dtype_name(example(k)->dtype()));
+          return invalid_argument("--example: input '{}' should be {}, it is {}",
+                                  def.name.substr(0, 120), dtype_name(dtype),
+                                  dtype_name(example(k)->dtype()));
         item.small = std::make_shared<const Small>(std::move(*small));
         item.sources = 0;
         out.fixed_inputs.emplace_back(def.name);
         if (options_.keep_inputs)
           method.graph->add_input(plain_name(def.name), ir::TensorType::of(dtype, sizes_[k]));
       } else {
-        item.value = method.graph->add_input(plain_name(def.name), ir::TensorType::of(dtype, sizes_[k]));
+        item.value =
+            method.graph->add_input(plain_name(def.name), ir::TensorType::of(dtype, sizes_[k]));
       }
       scope.items.insert_or_assign(def.name, std::move(item));
     }

@@ -67,10 +67,12 @@ TEST(Onnx, WeightsAreViewsOfTheFileWhereTheyMayBe) {
 
 TEST(Onnx, OpenSizesNeedAWord) {
   const auto read = import("shapes");
-  EXPECT_NE(error_of(read).find("shapes.onnx: dimension 0 of input 'x' (batch) is open"), std::string::npos)
+  EXPECT_NE(error_of(read).find("shapes.onnx: dimension 0 of input 'x' (batch) is open"),
+            std::string::npos)
       << error_of(read);
   ASSERT_FALSE(read);
-  EXPECT_NE(read.error().hint.find("--dynamic \"x:0=1..8\""), std::string::npos) << read.error().hint;
+  EXPECT_NE(read.error().hint.find("--dynamic \"x:0=1..8\""), std::string::npos)
+      << read.error().hint;
 }
 
 TEST(Onnx, ShapeArithmeticLeavesNoCallsBehind) {
@@ -84,14 +86,16 @@ TEST(Onnx, ShapeArithmeticLeavesNoCallsBehind) {
   const auto read = import("shapes", open);
   ASSERT_TRUE(read) << error_of(read);
   EXPECT_EQ(operators(*read), "sym_size.int view") << ir::print(read->imported.module);
-  const auto& output = read->imported.module.methods.at("forward").graph->outputs()[0].value->tensor();
+  const auto& output =
+      read->imported.module.methods.at("forward").graph->outputs()[0].value->tensor();
   EXPECT_EQ(ir::to_string(output.sizes), "batch,12");
 }
 
 TEST(Onnx, OptionsThatDoNotFitAreNamed) {
   ImportOptions many;
   many.input_shapes = {{2, 3, 4}, {1}};
-  EXPECT_NE(error_of(import("shapes", many)).find("--input-shapes is given for 2 inputs, the model has 1: x"),
+  EXPECT_NE(error_of(import("shapes", many))
+                .find("--input-shapes is given for 2 inputs, the model has 1: x"),
             std::string::npos);
   ImportOptions flat;
   flat.input_shapes = {{2, 12}};
@@ -169,7 +173,8 @@ TEST(Onnx, ExternalDataStaysInTheFolder) {
   EXPECT_EQ(std::vector<float>(weight.data_as<float>(), weight.data_as<float>() + 4),
             (std::vector<float>{0, 1, 2, 3}));
   const auto outside = import("external_outside");
-  EXPECT_NE(error_of(outside).find("'../onnx/external.bin' lies outside the model's folder"), std::string::npos)
+  EXPECT_NE(error_of(outside).find("'../onnx/external.bin' lies outside the model's folder"),
+            std::string::npos)
       << error_of(outside);
 }
 
@@ -179,7 +184,8 @@ TEST(Onnx, EveryPrefixOfAFileIsAnError) {
     ASSERT_TRUE(file);
     const Bytes bytes = file->bytes();
     for (size_t size = 0; size + 1 < bytes.size(); size += 3) {
-      const auto part = MappedFile::from_bytes({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)});
+      const auto part = MappedFile::from_bytes(
+          {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)});
       const auto read = import_onnx(part);
       // A cut between the fields of the model may leave a whole one.
       if (read) {
@@ -202,7 +208,8 @@ TEST(OnnxWire, RefusesWhatIsNoMessage) {
   EXPECT_NE(first("\x0a\x05hell"sv).find("field 1 is 5 bytes long, 4 are left"), std::string::npos);
   EXPECT_NE(first("\x0b"sv).find("wire type 3"), std::string::npos);
   EXPECT_NE(first("\x00\x01"sv).find("field number 0"), std::string::npos);
-  EXPECT_NE(first("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"sv).find("ten bytes"), std::string::npos);
+  EXPECT_NE(first("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"sv).find("ten bytes"),
+            std::string::npos);
 }
 
 TEST(OnnxTensors, NarrowFloatsAreDecodedByTheirFormat) {
@@ -229,14 +236,17 @@ TEST(OnnxSmall, FoldsShapeArithmetic) {
     onnx::FoldCall call{e, op, 20, std::move(inputs), 1};
     call.axis = axis;
     const auto out = evaluate(call);
-    return out ? (*out)[0].integers().value_or(std::vector<int64_t>{-999}) : std::vector<int64_t>{-1};
+    return out ? (*out)[0].integers().value_or(std::vector<int64_t>{-999})
+               : std::vector<int64_t>{-1};
   };
-  const Small a = Small::ints({2, 3, 4}), minus = Small::ints({-7}), two = Small::ints({2}), last = Small::ints({-1});
+  const Small a = Small::ints({2, 3, 4}), minus = Small::ints({-7}), two = Small::ints({2}),
+              last = Small::ints({-1});
   EXPECT_EQ(fold("Div", {&minus, &two}), std::vector<int64_t>{-3});  // towards zero
   EXPECT_EQ(fold("Mod", {&minus, &two}), std::vector<int64_t>{1});   // as the divisor
   EXPECT_EQ(fold("Gather", {&a, &last}), std::vector<int64_t>{4});
   EXPECT_EQ(fold("Concat", {&a, &two}), (std::vector<int64_t>{2, 3, 4, 2}));
-  const Small start = Small::ints({-1}), end = Small::ints({INT64_MIN}), axes = Small::ints({0}), step = Small::ints({-1});
+  const Small start = Small::ints({-1}), end = Small::ints({INT64_MIN}), axes = Small::ints({0}),
+              step = Small::ints({-1});
   EXPECT_EQ(fold("Slice", {&a, &start, &end, &axes, &step}), (std::vector<int64_t>{4, 3, 2}));
   const Small zero = Small::ints({0});
   EXPECT_EQ(fold("Div", {&a, &zero}), std::vector<int64_t>{-1});  // no value

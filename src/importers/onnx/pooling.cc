@@ -32,7 +32,8 @@ Pool pool_of(NodeCall& c, const Ex& x) {
   Pool pool;
   const std::vector<int64_t> kernel = c.is("kernel_shape");
   if (kernel.empty() || x.rank() != kernel.size() + 2) {
-    c.fail(invalid_data("a kernel of {} dimensions for an input of rank {}", kernel.size(), x.rank()));
+    c.fail(
+        invalid_data("a kernel of {} dimensions for an input of rank {}", kernel.size(), x.rank()));
     return pool;
   }
   pool.w = window_of(c, x, kernel);
@@ -45,12 +46,14 @@ Pool pool_of(NodeCall& c, const Ex& x) {
     }
     pool.out.push_back(pooled_size(x.fixed(i + 2), kernel[i], pool.w.stride[i], pool.w.dilation[i],
                                    pool.w.begin[i], pool.w.end[i], ceil_mode));
-    if (pool.out.back() < 1 && !c.failed()) c.fail(invalid_data("the window is larger than dimension {}", i + 2));
+    if (pool.out.back() < 1 && !c.failed())
+      c.fail(invalid_data("the window is larger than dimension {}", i + 2));
   }
   return pool;
 }
 
-// Whether ATen's own pooling means the same: equal padding of at most half a window, no rounding up.
+// Whether ATen's own pooling means the same: equal padding of at most half a window, no rounding
+// up.
 bool plain(const Pool& pool, const Ex& x) {
   if (!pool.w.symmetric()) return false;
   for (size_t i = 0; i < pool.out.size(); ++i) {
@@ -70,7 +73,8 @@ std::vector<int64_t> reach_behind(const Pool& pool, const Ex& x) {
   if (pool.open) return pool.w.end;
   std::vector<int64_t> end;
   for (size_t i = 0; i < pool.out.size(); ++i) {
-    const int64_t last = (pool.out[i] - 1) * pool.w.stride[i] + (pool.w.kernel[i] - 1) * pool.w.dilation[i] + 1;
+    const int64_t last =
+        (pool.out[i] - 1) * pool.w.stride[i] + (pool.w.kernel[i] - 1) * pool.w.dilation[i] + 1;
     end.push_back(last - x.fixed(i + 2) - pool.w.begin[i]);
   }
   return end;
@@ -122,7 +126,8 @@ void max_pool(NodeCall& c) {
   if (c.failed()) return;
   std::vector<Ex> at(spatial, Ex{&c.e, nullptr});
   for (size_t i = spatial; i-- > 0;) {
-    at[i] = c.e.call(Op::aten_remainder_Scalar, {place.v, padded[i]}) - static_cast<double>(moved[i]);
+    at[i] =
+        c.e.call(Op::aten_remainder_Scalar, {place.v, padded[i]}) - static_cast<double>(moved[i]);
     place = c.e.call(Op::aten_div_Scalar_mode, {place.v, padded[i], "floor"});
   }
   if (c.i("storage_order", 0) != 0) {
@@ -152,8 +157,9 @@ Ex window_sums(NodeCall& c, const Ex& given, const Pool& pool) {
   for (const int64_t k : pool.w.kernel) sizes.emplace_back(k);
   const Ex ones = c.e.full(sizes, 1, x.dtype());
   const std::vector<int64_t> none(spatial, 0);
-  return c.e.call(Op::aten_convolution, {x.v, ones.v, Arg(), Arg::ints(pool.w.stride), Arg::ints(none),
-                                         Arg::ints(pool.w.dilation), false, Arg::ints(none), channels});
+  return c.e.call(Op::aten_convolution,
+                  {x.v, ones.v, Arg(), Arg::ints(pool.w.stride), Arg::ints(none),
+                   Arg::ints(pool.w.dilation), false, Arg::ints(none), channels});
 }
 
 void average_pool(NodeCall& c) {
@@ -163,7 +169,8 @@ void average_pool(NodeCall& c) {
   if (c.failed()) return;
   const size_t spatial = pool.out.size();
   const bool padded = c.i("count_include_pad", 0) != 0;
-  const bool dilated = std::any_of(pool.w.dilation.begin(), pool.w.dilation.end(), [](int64_t d) { return d != 1; });
+  const bool dilated =
+      std::any_of(pool.w.dilation.begin(), pool.w.dilation.end(), [](int64_t d) { return d != 1; });
   if (plain(pool, x) && !dilated && spatial <= 3) {
     std::vector<int64_t> kernel = pool.w.kernel, stride = pool.w.stride, padding = pool.w.begin;
     if (spatial == 1) {
@@ -172,8 +179,9 @@ void average_pool(NodeCall& c) {
       padding.insert(padding.begin(), 0);
       x = x.unsqueeze(2);
     }
-    const Ex y = c.e.call(spatial == 3 ? Op::aten_avg_pool3d : Op::aten_avg_pool2d,
-                          {x.v, Arg::ints(kernel), Arg::ints(stride), Arg::ints(padding), false, padded});
+    const Ex y =
+        c.e.call(spatial == 3 ? Op::aten_avg_pool3d : Op::aten_avg_pool2d,
+                 {x.v, Arg::ints(kernel), Arg::ints(stride), Arg::ints(padding), false, padded});
     return c.set(spatial == 1 ? y.squeeze(2) : y);
   }
   if (pool.open && padded && !dilated) {
@@ -212,7 +220,8 @@ void average_pool(NodeCall& c) {
     }
     divisor.push_back(static_cast<float>(count));
   }
-  const Ex by = c.e.constant("window_sizes", Tensor::of<float>(sizes, std::span<const float>(divisor)));
+  const Ex by =
+      c.e.constant("window_sizes", Tensor::of<float>(sizes, std::span<const float>(divisor)));
   c.set(window_sums(c, x, pool) / by.cast(x.dtype()));
 }
 
@@ -251,7 +260,8 @@ void max_unpool(NodeCall& c) {
   const Ex x = c.in(0), places = c.in(1);
   std::vector<int64_t> kernel = c.is("kernel_shape"), stride = c.is("strides"), pads = c.is("pads");
   const size_t spatial = kernel.size();
-  if (c.failed() || x.rank() != spatial + 2) return c.fail(invalid_data("a kernel of {} dimensions", spatial));
+  if (c.failed() || x.rank() != spatial + 2)
+    return c.fail(invalid_data("a kernel of {} dimensions", spatial));
   stride.resize(spatial, 1);
   pads.resize(2 * spatial, 0);
   std::vector<Arg> sizes{x.size_arg(0), x.size_arg(1)};
@@ -265,8 +275,8 @@ void max_unpool(NodeCall& c) {
   if (c.failed() || total < 0) return;
   // The places count in the tensor of this size; a larger one is filled up behind.
   const Ex zeros = c.e.full({total}, 0, x.dtype());
-  Ex y = c.e.call(Op::aten_scatter_src, {zeros.v, int64_t{0}, places.view({int64_t{-1}}).v,
-                                         x.view({int64_t{-1}}).v})
+  Ex y = c.e.call(Op::aten_scatter_src,
+                  {zeros.v, int64_t{0}, places.view({int64_t{-1}}).v, x.view({int64_t{-1}}).v})
              .view(sizes);
   if (c.has(2)) {
     const std::vector<int64_t> wanted = c.ints(2);

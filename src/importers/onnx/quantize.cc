@@ -69,7 +69,8 @@ Ex spread(NodeCall& c, const Ex& list, const Ex& x, int64_t axis, int64_t block)
   wide.insert(wide.begin() + static_cast<std::ptrdiff_t>(dim) + 1, Arg(each));
   joined[dim] = Arg(blocks * each);
   const Ex repeated = list.unsqueeze(static_cast<int64_t>(dim) + 1).expand(wide).view(joined);
-  return blocks * each == size ? repeated : repeated.slice(static_cast<int64_t>(dim), int64_t{0}, size);
+  return blocks * each == size ? repeated
+                               : repeated.slice(static_cast<int64_t>(dim), int64_t{0}, size);
 }
 
 std::optional<double> known_number(NodeCall& c, size_t input) {
@@ -215,7 +216,8 @@ void q_linear_conv(NodeCall& c) {
   Ex bias{&c.e, nullptr};
   if (c.has(8)) {
     const Ex scales = c.in(1) * c.in(4);
-    bias = c.in(8).cast(DType::kFloat32) * (scales.rank() == 1 && scales.size(0).is_constant(1) ? scales.view({}) : scales);
+    bias = c.in(8).cast(DType::kFloat32) *
+           (scales.rank() == 1 && scales.size(0).is_constant(1) ? scales.view({}) : scales);
   }
   c.set(quantize_to(c, convolve(c, x, weight, bias), 6, 7, 1));
 }

@@ -44,8 +44,8 @@ Result<const Small*> GraphReader::small_of(Item& item) {
       const auto count = element_count(item.initializer->dims);
       std::shared_ptr<const Small> small;
       if (count && *count <= kMaxSmall) {
-        PTE_TRY(const Tensor data,
-                tensors_.read(*item.initializer).at(fmt::format("tensor '{}'", item.initializer->name)));
+        PTE_TRY(const Tensor data, tensors_.read(*item.initializer)
+                                       .at(fmt::format("tensor '{}'", item.initializer->name)));
         if (auto made = Small::of(data)) small = std::make_shared<const Small>(std::move(*made));
       }
       known = read_.emplace(item.initializer, std::move(small)).first;
@@ -60,13 +60,14 @@ Result<Ex> GraphReader::value_of(Item& item, std::string_view name) {
   if (item.initializer != nullptr) {
     const auto known = made_.find(item.initializer);
     if (known == made_.end()) {
-      PTE_TRY(Tensor data,
-              tensors_.read(*item.initializer).at(fmt::format("tensor '{}'", item.initializer->name)));
+      PTE_TRY(
+          Tensor data,
+          tensors_.read(*item.initializer).at(fmt::format("tensor '{}'", item.initializer->name)));
       const bool weight = is_floating(data.dtype()) && data.rank() > 0;
       const std::string_view label = item.initializer->name.empty() ? name : item.initializer->name;
-      const Ex made = emitter_.constant(std::string(label.substr(0, 200)), std::move(data),
-                                        weight ? ir::Constant::Kind::kParameter
-                                               : ir::Constant::Kind::kConstant);
+      const Ex made = emitter_.constant(
+          std::string(label.substr(0, 200)), std::move(data),
+          weight ? ir::Constant::Kind::kParameter : ir::Constant::Kind::kConstant);
       item.value = made.v;
       made_.emplace(item.initializer, made.v);
     } else {
@@ -103,8 +104,8 @@ Status GraphReader::read_nodes(const std::vector<NodeDef>& nodes, Scope& scope) 
 
 Status GraphReader::read_node(const NodeDef& node, Scope& scope) {
   if (++steps_ > kMaxSteps)
-    return make_error(Code::kResourceLimit, "the graph has more than {} nodes once its loops are unrolled",
-                      kMaxSteps);
+    return make_error(Code::kResourceLimit,
+                      "the graph has more than {} nodes once its loops are unrolled", kMaxSteps);
   const auto opset = scope.opsets->find(node.domain);
   const int64_t version = opset == scope.opsets->end() ? 1 : opset->second;
   // The name of the first result says where a value comes from.
@@ -113,7 +114,8 @@ Status GraphReader::read_node(const NodeDef& node, Scope& scope) {
   emitter_.maker().set_location(std::string(node.name.substr(0, 200)));
   NodeCall call(*this, node, scope, version);
   PTE_CHECK(emitter_.take_status());
-  if (const FunctionDef* function = find_function(node)) return call_function(*function, call, scope);
+  if (const FunctionDef* function = find_function(node))
+    return call_function(*function, call, scope);
   if (fold(call)) return {};
   PTE_CHECK(emitter_.take_status());
   const Rule rule = find_rule(node.domain, node.op);
@@ -219,8 +221,8 @@ Status GraphReader::call_function(const FunctionDef& function, NodeCall& call, S
     if (!call.wants(i)) continue;
     Item* item = inner.find(function.outputs[i]);
     if (item == nullptr)
-      return invalid_data("function {} does not define its output '{}'", function.name.substr(0, 80),
-                          function.outputs[i].substr(0, 80));
+      return invalid_data("function {} does not define its output '{}'",
+                          function.name.substr(0, 80), function.outputs[i].substr(0, 80));
     scope.items.insert_or_assign(call.node.outputs[i], *item);
   }
   return {};
@@ -447,7 +449,8 @@ void NodeCall::set(size_t output, Small small) {
 
 void NodeCall::set_type(size_t output, int32_t type) {
   if (!wants(output) || failed()) return;
-  if (Item* made = scope.find(node.outputs[output])) made->type = is_carried(type) ? type : kUndefined;
+  if (Item* made = scope.find(node.outputs[output]))
+    made->type = is_carried(type) ? type : kUndefined;
 }
 
 }  // namespace pte::importers::onnx

@@ -33,7 +33,8 @@ Ex apply(NodeCall& c, const Activation& a, const Ex& x) {
   return x;
 }
 
-std::vector<Activation> activations(NodeCall& c, const std::vector<std::string>& usual, size_t directions) {
+std::vector<Activation> activations(NodeCall& c, const std::vector<std::string>& usual,
+                                    size_t directions) {
   std::vector<Activation> out;
   std::vector<std::string> names;
   if (const AttributeDef* given = c.attribute("activations")) {
@@ -49,13 +50,16 @@ std::vector<Activation> activations(NodeCall& c, const std::vector<std::string>&
   const std::vector<float> alphas = c.fs("activation_alpha"), betas = c.fs("activation_beta");
   size_t alpha = 0, beta = 0;
   for (std::string& name : names) {
-    for (char& letter : name) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+    for (char& letter : name)
+      letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
     Activation a{name, 0.01, 0};
     if (name == "hardsigmoid") a = {name, 0.2, 0.5};
-    if (name == "elu" || name == "thresholdedrelu" || name == "affine" || name == "scaledtanh") a.alpha = 1;
+    if (name == "elu" || name == "thresholdedrelu" || name == "affine" || name == "scaledtanh")
+      a.alpha = 1;
     if (name == "scaledtanh") a.beta = 1;
-    const bool takes_alpha = name == "affine" || name == "leakyrelu" || name == "elu" || name == "hardsigmoid" ||
-                             name == "scaledtanh" || name == "thresholdedrelu";
+    const bool takes_alpha = name == "affine" || name == "leakyrelu" || name == "elu" ||
+                             name == "hardsigmoid" || name == "scaledtanh" ||
+                             name == "thresholdedrelu";
     const bool takes_beta = name == "affine" || name == "hardsigmoid" || name == "scaledtanh";
     if (takes_alpha && alpha < alphas.size()) a.alpha = static_cast<double>(alphas[alpha++]);
     if (takes_beta && beta < betas.size()) a.beta = static_cast<double>(betas[beta++]);
@@ -132,7 +136,8 @@ void recurrent(NodeCall& c, Cell cell, int64_t gates, const std::vector<std::str
   Ex x = c.in(0);
   const Ex w = c.in(1), r = c.in(2), b = c.maybe(3);
   if (c.failed()) return;
-  if (x.rank() != 3 || w.rank() != 3 || r.rank() != 3) return c.fail(invalid_data("it takes tensors of rank 3"));
+  if (x.rank() != 3 || w.rank() != 3 || r.rank() != 3)
+    return c.fail(invalid_data("it takes tensors of rank 3"));
   const bool batch_first = c.i("layout", 0) != 0;
   if (batch_first) x = x.transpose(0, 1);
   const int64_t time = x.fixed(0), hidden = r.fixed(2), directions = w.fixed(0);
@@ -149,7 +154,8 @@ void recurrent(NodeCall& c, Cell cell, int64_t gates, const std::vector<std::str
   bool full = lengths.v == nullptr;
   if (const Small* known = lengths.v == nullptr ? nullptr : c.small(4)) {
     const auto values = known->integers();
-    full = values && std::all_of(values->begin(), values->end(), [&](int64_t v) { return v == time; });
+    full =
+        values && std::all_of(values->begin(), values->end(), [&](int64_t v) { return v == time; });
   }
   std::vector<Ex> outputs;
   std::vector<States> last;

@@ -87,13 +87,16 @@ void reduce_sum(NodeCall& c) {
   c.set(x.sum(axes.dims, axes.keep));
 }
 void reduce_l1(NodeCall& c) {
-  sum_with(c, [](const Ex& x) { return x.abs(); }, same);
+  sum_with(
+      c, [](const Ex& x) { return x.abs(); }, same);
 }
 void reduce_l2(NodeCall& c) {
-  sum_with(c, [](const Ex& x) { return x * x; }, root);
+  sum_with(
+      c, [](const Ex& x) { return x * x; }, root);
 }
 void reduce_sum_square(NodeCall& c) {
-  sum_with(c, [](const Ex& x) { return x * x; }, same);
+  sum_with(
+      c, [](const Ex& x) { return x * x; }, same);
 }
 void reduce_log_sum(NodeCall& c) { sum_with(c, same, natural_log); }
 
@@ -103,12 +106,14 @@ void reduce_log_sum_exp(NodeCall& c) {
   if (c.failed()) return;
   if (axes.nothing || axes.dims.empty()) return c.set(x);
   for (const int64_t d : axes.dims) {
-    if (x.size(static_cast<size_t>(d)).is_constant(0)) return c.set(x.exp().sum(axes.dims, axes.keep).log());
+    if (x.size(static_cast<size_t>(d)).is_constant(0))
+      return c.set(x.exp().sum(axes.dims, axes.keep).log());
   }
   // The largest is taken out, so that nothing overflows; an infinite one would leave inf - inf.
   const Ex real = is_floating(x.dtype()) ? x : x.cast(DType::kFloat64);
   const Ex top = real.amax(axes.dims, true);
-  const Ex finite = c.e.where(c.e.call(Op::aten_isinf, {top.v}), c.e.full({}, 0, real.dtype()), top);
+  const Ex finite =
+      c.e.where(c.e.call(Op::aten_isinf, {top.v}), c.e.full({}, 0, real.dtype()), top);
   Ex y = (real - finite).exp().sum(axes.dims, true).log() + finite;
   if (!axes.keep) y = c.e.call(Op::aten_squeeze_dims, {y.v, Arg::ints(axes.dims)});
   c.set(y.cast(x.dtype()));

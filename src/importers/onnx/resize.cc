@@ -40,7 +40,8 @@ double source(const Axis& a, const How& how, int64_t at) {
   if (how.coordinates == "pytorch_half_pixel")
     return a.scale * in > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
   if (how.coordinates == "tf_crop_and_resize") {
-    if (a.out > 1) return a.roi_start * (in - 1) + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1);
+    if (a.out > 1)
+      return a.roi_start * (in - 1) + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1);
     return 0.5 * (a.roi_start + a.roi_end) * (in - 1);
   }
   if (how.coordinates == "half_pixel_symmetric") {
@@ -94,8 +95,10 @@ Ex along(NodeCall& c, const Ex& x, const Axis& a, const How& how) {
   if (how.mode == "nearest") {
     std::vector<int64_t> places;
     for (int64_t i = 0; i < a.out; ++i)
-      places.push_back(std::clamp<int64_t>(nearest_place(source(a, how, i), how.nearest), 0, a.in - 1));
-    const Ex index = c.e.constant("places", Tensor::of<int64_t>({a.out}, std::span<const int64_t>(places)));
+      places.push_back(
+          std::clamp<int64_t>(nearest_place(source(a, how, i), how.nearest), 0, a.in - 1));
+    const Ex index =
+        c.e.constant("places", Tensor::of<int64_t>({a.out}, std::span<const int64_t>(places)));
     return c.e.call(Op::aten_index_select, {x.v, dim, index.v});
   }
   if (a.in > (1 << 24) / std::max<int64_t>(a.out, 1)) {
@@ -103,15 +106,18 @@ Ex along(NodeCall& c, const Ex& x, const Axis& a, const How& how) {
     return x;
   }
   std::vector<double> matrix(static_cast<size_t>(a.in * a.out), 0.0);
-  for (int64_t i = 0; i < a.out; ++i) add_weights(a, how, source(a, how, i), matrix.data() + i * a.in);
+  for (int64_t i = 0; i < a.out; ++i)
+    add_weights(a, how, source(a, how, i), matrix.data() + i * a.in);
   // [in, out], so that rows times it are the new rows.
   std::vector<float> turned(matrix.size());
   for (int64_t i = 0; i < a.out; ++i) {
     for (int64_t j = 0; j < a.in; ++j)
-      turned[static_cast<size_t>(j * a.out + i)] = static_cast<float>(matrix[static_cast<size_t>(i * a.in + j)]);
+      turned[static_cast<size_t>(j * a.out + i)] =
+          static_cast<float>(matrix[static_cast<size_t>(i * a.in + j)]);
   }
   const Ex weights =
-      c.e.constant("resize", Tensor::of<float>({a.in, a.out}, std::span<const float>(turned))).cast(x.dtype());
+      c.e.constant("resize", Tensor::of<float>({a.in, a.out}, std::span<const float>(turned)))
+          .cast(x.dtype());
   const bool last = dim + 1 == x.dims();
   const Ex y = (last ? x : x.transpose(dim, -1)).matmul(weights);
   return last ? y : y.transpose(dim, -1);
@@ -119,7 +125,8 @@ Ex along(NodeCall& c, const Ex& x, const Axis& a, const How& how) {
 
 // Whether ATen's upsampling of pictures is this one; writes it if so.
 bool as_picture(NodeCall& c, const Ex& x, const std::vector<Axis>& axes, const How& how) {
-  if (x.rank() != 4 || how.antialias || how.mode == "cubic" || x.dtype() == DType::kBool) return false;
+  if (x.rank() != 4 || how.antialias || how.mode == "cubic" || x.dtype() == DType::kBool)
+    return false;
   std::vector<const Axis*> picture(2, nullptr);
   for (const Axis& a : axes) {
     if (a.dim < 2) return false;
@@ -129,7 +136,8 @@ bool as_picture(NodeCall& c, const Ex& x, const std::vector<Axis>& axes, const H
   const Arg sizes = Arg::ints({picture[0]->out, picture[1]->out});
   // ATen works the scale out from the sizes; here they must tell the same.
   for (const Axis* a : picture) {
-    if (std::fabs(a->scale * static_cast<double>(a->in) - static_cast<double>(a->out)) > 1e-6) return false;
+    if (std::fabs(a->scale * static_cast<double>(a->in) - static_cast<double>(a->out)) > 1e-6)
+      return false;
   }
   if (how.mode == "nearest" && how.coordinates == "asymmetric" && how.nearest == "floor") {
     c.set(c.e.call(Op::aten_upsample_nearest2d_vec, {x.v, sizes, Arg()}));
@@ -139,7 +147,8 @@ bool as_picture(NodeCall& c, const Ex& x, const std::vector<Axis>& axes, const H
   if (how.mode == "nearest" && is_floating(x.dtype())) {
     for (const Axis* a : picture) {
       for (int64_t i = 0; i < a->out; ++i) {
-        const int64_t place = std::clamp<int64_t>(nearest_place(source(*a, how, i), how.nearest), 0, a->in - 1);
+        const int64_t place =
+            std::clamp<int64_t>(nearest_place(source(*a, how, i), how.nearest), 0, a->in - 1);
         if (place != i * a->in / a->out) return false;
       }
     }
@@ -148,8 +157,9 @@ bool as_picture(NodeCall& c, const Ex& x, const std::vector<Axis>& axes, const H
   }
   if (how.mode == "linear" && is_floating(x.dtype()) && !how.exclude_outside) {
     const bool corners = how.coordinates == "align_corners";
-    const bool half = how.coordinates == "half_pixel" ||
-                      (how.coordinates == "pytorch_half_pixel" && picture[0]->out > 1 && picture[1]->out > 1);
+    const bool half =
+        how.coordinates == "half_pixel" ||
+        (how.coordinates == "pytorch_half_pixel" && picture[0]->out > 1 && picture[1]->out > 1);
     if (!corners && !half) return false;
     c.set(c.e.call(Op::aten_upsample_bilinear2d_vec, {x.v, sizes, corners, Arg()}));
     return true;
@@ -169,7 +179,11 @@ void write(NodeCall& c, const Ex& x, std::vector<Axis> axes, const How& how) {
   const bool integers = !is_floating(x.dtype()) && how.mode != "nearest";
   Ex y = integers ? x.cast(DType::kFloat32) : x;
   for (const Axis& a : axes) y = along(c, y, a, how);
-  if (integers) y = y.round().clamp(x.dtype() == DType::kUInt8 ? 0.0 : -128.0, x.dtype() == DType::kUInt8 ? 255.0 : 127.0).cast(x.dtype());
+  if (integers)
+    y = y.round()
+            .clamp(x.dtype() == DType::kUInt8 ? 0.0 : -128.0,
+                   x.dtype() == DType::kUInt8 ? 255.0 : 127.0)
+            .cast(x.dtype());
   if (crop && how.mode != "nearest") {
     // Places outside the input have a value of their own.
     for (const Axis& a : axes) {
@@ -181,9 +195,10 @@ void write(NodeCall& c, const Ex& x, std::vector<Axis> axes, const How& how) {
       if (std::find(outside.begin(), outside.end(), 1) == outside.end()) continue;
       std::vector<Arg> sizes(x.rank(), Arg(int64_t{1}));
       sizes[a.dim] = Arg(a.out);
-      const Ex mask = c.e.constant("outside", Tensor::of<uint8_t>({a.out}, std::span<const uint8_t>(outside)))
-                          .cast(DType::kBool)
-                          .view(sizes);
+      const Ex mask =
+          c.e.constant("outside", Tensor::of<uint8_t>({a.out}, std::span<const uint8_t>(outside)))
+              .cast(DType::kBool)
+              .view(sizes);
       y = c.e.where(mask, c.e.full({}, how.extrapolation, y.dtype()), y);
     }
   }
@@ -191,8 +206,8 @@ void write(NodeCall& c, const Ex& x, std::vector<Axis> axes, const How& how) {
 }
 
 // Pictures of open size, by ATen's own upsampling where that means the same for every size.
-bool by_scale(NodeCall& c, const Ex& x, const std::vector<int64_t>& dims, const std::vector<double>& scales,
-              const How& how) {
+bool by_scale(NodeCall& c, const Ex& x, const std::vector<int64_t>& dims,
+              const std::vector<double>& scales, const How& how) {
   if (x.rank() != 4 || how.antialias || !is_floating(x.dtype())) return false;
   std::vector<double> picture{1, 1};
   for (size_t k = 0; k < dims.size(); ++k) {
@@ -205,12 +220,14 @@ bool by_scale(NodeCall& c, const Ex& x, const std::vector<int64_t>& dims, const 
   if (!whole || picture[0] < 1 || picture[1] < 1) return false;
   const Arg factors = Arg::doubles(picture);
   const bool floor = how.coordinates == "asymmetric" && how.nearest == "floor";
-  const bool centre = how.coordinates == "half_pixel" && how.nearest != "ceil" && how.nearest != "floor";
+  const bool centre =
+      how.coordinates == "half_pixel" && how.nearest != "ceil" && how.nearest != "floor";
   if (how.mode == "nearest" && (floor || centre)) {
     c.set(c.e.call(Op::aten_upsample_nearest2d_vec, {x.v, Arg(), factors}));
     return true;
   }
-  if (how.mode == "linear" && (how.coordinates == "half_pixel" || how.coordinates == "align_corners")) {
+  if (how.mode == "linear" &&
+      (how.coordinates == "half_pixel" || how.coordinates == "align_corners")) {
     c.set(c.e.call(Op::aten_upsample_bilinear2d_vec,
                    {x.v, Arg(), how.coordinates == "align_corners", factors}));
     return true;
@@ -222,7 +239,8 @@ void resize(NodeCall& c) {
   const Ex x = c.in(0);
   How how;
   how.mode = c.s("mode", "nearest");
-  how.coordinates = c.opset < 11 ? "asymmetric" : c.s("coordinate_transformation_mode", "half_pixel");
+  how.coordinates =
+      c.opset < 11 ? "asymmetric" : c.s("coordinate_transformation_mode", "half_pixel");
   how.nearest = c.opset < 11 ? "floor" : c.s("nearest_mode", "round_prefer_floor");
   how.cubic = c.f("cubic_coeff_a", -0.75);
   how.exclude_outside = c.i("exclude_outside", 0) != 0;
@@ -252,7 +270,8 @@ void resize(NodeCall& c) {
   if (how.coordinates == "tf_crop_and_resize") roi = c.numbers(1);
   if (c.failed()) return;
   if ((by_sizes ? sizes.size() : scales.size()) != dims.size())
-    return c.fail(invalid_data("{} sizes for {} axes", by_sizes ? sizes.size() : scales.size(), dims.size()));
+    return c.fail(
+        invalid_data("{} sizes for {} axes", by_sizes ? sizes.size() : scales.size(), dims.size()));
   if (!by_sizes && by_scale(c, x, dims, scales, how)) return;
   std::vector<Axis> axes;
   for (size_t k = 0; k < dims.size() && !c.failed(); ++k) {
@@ -276,15 +295,18 @@ void resize(NodeCall& c) {
       a.roi_start = roi[k];
       a.roi_end = roi[dims.size() + k];
       if (!by_sizes)
-        a.out = static_cast<int64_t>(std::floor(static_cast<double>(a.in) * (a.roi_end - a.roi_start) * a.scale));
+        a.out = static_cast<int64_t>(
+            std::floor(static_cast<double>(a.in) * (a.roi_end - a.roi_start) * a.scale));
     }
-    if (!(a.scale > 0) || a.out < 1 || a.out > (1 << 26)) return c.fail(invalid_data("a resize of {} by {}", a.in, a.scale));
+    if (!(a.scale > 0) || a.out < 1 || a.out > (1 << 26))
+      return c.fail(invalid_data("a resize of {} by {}", a.in, a.scale));
     axes.push_back(a);
   }
   const std::string_view policy = c.s("keep_aspect_ratio_policy", "stretch");
   if (by_sizes && policy != "stretch" && !axes.empty()) {
     double scale = axes[0].scale;
-    for (const Axis& a : axes) scale = policy == "not_larger" ? std::min(scale, a.scale) : std::max(scale, a.scale);
+    for (const Axis& a : axes)
+      scale = policy == "not_larger" ? std::min(scale, a.scale) : std::max(scale, a.scale);
     for (Axis& a : axes) {
       a.scale = scale;
       a.out = static_cast<int64_t>(std::floor(scale * static_cast<double>(a.in) + 0.5));
@@ -306,7 +328,8 @@ void upsample(NodeCall& c) {
     scales = c.numbers(1);
   }
   if (c.failed()) return;
-  if (scales.size() != x.rank()) return c.fail(invalid_data("{} scales for rank {}", scales.size(), x.rank()));
+  if (scales.size() != x.rank())
+    return c.fail(invalid_data("{} scales for rank {}", scales.size(), x.rank()));
   std::vector<Axis> axes;
   for (size_t d = 0; d < scales.size() && !c.failed(); ++d) {
     if (scales[d] == 1) continue;
@@ -315,7 +338,8 @@ void upsample(NodeCall& c) {
     a.in = x.fixed(d);
     a.scale = scales[d];
     a.out = static_cast<int64_t>(std::floor(static_cast<double>(a.in) * a.scale));
-    if (!(a.scale > 0) || a.out < 1 || a.out > (1 << 26)) return c.fail(invalid_data("a scale of {}", a.scale));
+    if (!(a.scale > 0) || a.out < 1 || a.out > (1 << 26))
+      return c.fail(invalid_data("a scale of {}", a.scale));
     axes.push_back(a);
   }
   write(c, x, axes, how);

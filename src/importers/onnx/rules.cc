@@ -10,11 +10,11 @@ using Table = std::map<std::string_view, Rule>;
 Table default_table() {
   Table table;
   for (const auto rules :
-       {elementwise_rules(), activation_rules(), cast_rules(), shape_rules(), index_rules(),
-        reduce_rules(), matrix_rules(), convolution_rules(), pooling_rules(),
-        normalization_rules(), resize_rules(), quantize_rules(), recurrent_rules(),
-        control_rules(), attention_rules(), loss_rules(), signal_rules(), vision_rules(),
-        random_rules(), runtime_rules()}) {
+       {elementwise_rules(), activation_rules(),    cast_rules(),      shape_rules(),
+        index_rules(),       reduce_rules(),        matrix_rules(),    convolution_rules(),
+        pooling_rules(),     normalization_rules(), resize_rules(),    quantize_rules(),
+        recurrent_rules(),   control_rules(),       attention_rules(), loss_rules(),
+        signal_rules(),      vision_rules(),        random_rules(),    runtime_rules()}) {
     for (const RuleEntry& entry : rules) table.emplace(entry.op, entry.rule);
   }
   return table;

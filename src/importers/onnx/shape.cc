@@ -77,12 +77,15 @@ void reshape(NodeCall& c) {
   if (c.i("allowzero", 0) == 0) {
     for (size_t i = 0; i < sizes.size(); ++i) {
       if (sizes[i].integer() != 0) continue;
-      if (i >= x.rank()) return c.fail(invalid_data("size {} is copied from dimension {}, which there is not", i, i));
+      if (i >= x.rank())
+        return c.fail(
+            invalid_data("size {} is copied from dimension {}, which there is not", i, i));
       sizes[i] = x.size_arg(i);
     }
   }
   // Beside a size of 0 a -1 is 0 or anything: what is left is worked out here.
-  const bool empty = std::any_of(sizes.begin(), sizes.end(), [](const Arg& s) { return s.integer() == 0; });
+  const bool empty =
+      std::any_of(sizes.begin(), sizes.end(), [](const Arg& s) { return s.integer() == 0; });
   if (empty) {
     for (Arg& each : sizes) {
       if (each.integer() == -1) each = Arg(int64_t{0});
@@ -95,7 +98,8 @@ void flatten(NodeCall& c) {
   const Ex x = c.in(0);
   int64_t axis = c.i("axis", 1);
   if (axis < 0) axis += x.dims();
-  if (axis < 0 || axis > x.dims()) return c.fail(invalid_data("axis {} of a tensor of rank {}", axis, x.rank()));
+  if (axis < 0 || axis > x.dims())
+    return c.fail(invalid_data("axis {} of a tensor of rank {}", axis, x.rank()));
   const auto product = [&](int64_t from, int64_t to) {
     Arg total(int64_t{1});
     for (int64_t d = from; d < to; ++d) {
@@ -121,7 +125,8 @@ void squeeze(NodeCall& c) {
   for (const int64_t axis : axes) {
     const int64_t dim = c.wrap(axis, x.rank());
     if (c.failed()) return;
-    if (x.size(static_cast<size_t>(dim)).is_constant() && !x.size(static_cast<size_t>(dim)).is_constant(1))
+    if (x.size(static_cast<size_t>(dim)).is_constant() &&
+        !x.size(static_cast<size_t>(dim)).is_constant(1))
       return c.fail(invalid_data("dimension {} has size {}, only 1 can be dropped", dim,
                                  x.size(static_cast<size_t>(dim)).to_string()));
     dims.push_back(dim);
@@ -187,7 +192,8 @@ void split(NodeCall& c) {
   if (parts.empty()) {
     const int64_t total = x.fixed(static_cast<size_t>(axis));
     const int64_t each = (total + count - 1) / std::max<int64_t>(count, 1);
-    for (int64_t i = 0; i < count; ++i) parts.push_back(std::clamp<int64_t>(total - i * each, 0, each));
+    for (int64_t i = 0; i < count; ++i)
+      parts.push_back(std::clamp<int64_t>(total - i * each, 0, each));
   }
   if (static_cast<int64_t>(parts.size()) != count)
     return c.fail(invalid_data("{} sizes for {} outputs", parts.size(), count));
@@ -215,8 +221,8 @@ void slice(NodeCall& c) {
   }
   if (steps.empty()) steps.assign(starts.size(), 1);
   if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
-    return c.fail(invalid_data("{} starts, {} ends, {} axes and {} steps", starts.size(), ends.size(),
-                               axes.size(), steps.size()));
+    return c.fail(invalid_data("{} starts, {} ends, {} axes and {} steps", starts.size(),
+                               ends.size(), axes.size(), steps.size()));
   for (size_t i = 0; i < starts.size() && !c.failed(); ++i) {
     const int64_t dim = c.wrap(axes[i], x.rank());
     if (c.failed()) return;
@@ -290,15 +296,17 @@ void pad(NodeCall& c) {
       }
       from.push_back(at);
     }
-    const Ex places = c.e.constant("places", Tensor::of<int64_t>({static_cast<int64_t>(from.size())},
-                                                                  std::span<const int64_t>(from)));
+    const Ex places = c.e.constant(
+        "places",
+        Tensor::of<int64_t>({static_cast<int64_t>(from.size())}, std::span<const int64_t>(from)));
     out = c.e.call(Op::aten_index_select, {out.v, static_cast<int64_t>(d), places.v});
   }
   c.set(out);
 }
 
 void constant(NodeCall& c) {
-  if (const AttributeDef* value = c.attribute("value"); value != nullptr && value->tensor != nullptr) {
+  if (const AttributeDef* value = c.attribute("value");
+      value != nullptr && value->tensor != nullptr) {
     Item item;
     item.initializer = value->tensor.get();
     if (is_carried(item.initializer->type)) item.type = item.initializer->type;
@@ -326,12 +334,14 @@ void constant_of_shape(NodeCall& c) {
   const std::vector<Arg> sizes = c.dims(0);
   DType dtype = DType::kFloat32;
   double value = 0;
-  if (const AttributeDef* given = c.attribute("value"); given != nullptr && given->tensor != nullptr) {
+  if (const AttributeDef* given = c.attribute("value");
+      given != nullptr && given->tensor != nullptr) {
     const auto tensor = c.reader.read_tensor(*given->tensor);
     if (!tensor) return c.fail(Error(tensor.error()));
     const auto small = Small::of(*tensor);
     const auto numbers = small ? small->numbers() : std::nullopt;
-    if (!numbers || numbers->size() != 1) return c.fail(invalid_data("its value should be one number"));
+    if (!numbers || numbers->size() != 1)
+      return c.fail(invalid_data("its value should be one number"));
     dtype = tensor->dtype();
     value = (*numbers)[0];
   }
@@ -380,10 +390,10 @@ void depth_to_space(NodeCall& c) {
   if (x.rank() != 4 || b < 1) return c.fail(invalid_data("it takes [N, C, H, W]"));
   const int64_t channels = x.fixed(1);
   if (c.failed()) return;
-  if (channels % (b * b) != 0) return c.fail(invalid_data("{} channels for blocks of {}", channels, b));
+  if (channels % (b * b) != 0)
+    return c.fail(invalid_data("{} channels for blocks of {}", channels, b));
   const Arg n = x.size_arg(0), h = x.size_arg(2), w = x.size_arg(3);
-  if (c.s("mode", "DCR") == "CRD")
-    return c.set(c.e.call(Op::aten_pixel_shuffle, {x.v, b}));
+  if (c.s("mode", "DCR") == "CRD") return c.set(c.e.call(Op::aten_pixel_shuffle, {x.v, b}));
   const Ex blocks = x.view({n, b, b, channels / (b * b), h, w}).permute({0, 3, 4, 1, 5, 2});
   const auto times = [&](const Arg& size) {
     return size.integer() ? Arg(*size.integer() * b) : c.e.scalar(Op::operator_mul, {size, b});
@@ -411,7 +421,8 @@ void center_crop_pad(NodeCall& c) {
   if (axes.empty()) {
     for (int64_t d = 0; d < x.dims(); ++d) axes.push_back(d);
   }
-  if (axes.size() != wanted.size()) return c.fail(invalid_data("{} sizes for {} axes", wanted.size(), axes.size()));
+  if (axes.size() != wanted.size())
+    return c.fail(invalid_data("{} sizes for {} axes", wanted.size(), axes.size()));
   std::vector<int64_t> begin(x.rank(), 0), end(x.rank(), 0);
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto dim = static_cast<size_t>(c.wrap(axes[i], x.rank()));
@@ -472,8 +483,9 @@ Ex pad_last(const Ex& given, const std::vector<int64_t>& begin, const std::vecto
   while (widths.size() >= 2 && widths.back() == 0 && widths[widths.size() - 2] == 0)
     widths.resize(widths.size() - 2);
   if (widths.empty()) return x;
-  return x.e->call(Op::aten_constant_pad_nd,
-                   {x.v, Arg::ints(widths), x.dtype() == DType::kBool ? Arg(value != 0) : x.number(value)});
+  return x.e->call(
+      Op::aten_constant_pad_nd,
+      {x.v, Arg::ints(widths), x.dtype() == DType::kBool ? Arg(value != 0) : x.number(value)});
 }
 
 std::span<const RuleEntry> shape_rules() { return kRules; }

@@ -25,7 +25,8 @@ Waves waves(NodeCall& c, int64_t n, int64_t rows, int64_t bins, DType dtype) {
     }
   }
   const auto make = [&](const std::vector<double>& list) {
-    return c.e.constant("waves", Tensor::of<double>({rows, bins}, std::span<const double>(list))).cast(dtype);
+    return c.e.constant("waves", Tensor::of<double>({rows, bins}, std::span<const double>(list)))
+        .cast(dtype);
   };
   return {make(cosines), make(sines)};
 }
@@ -72,7 +73,8 @@ void dft(NodeCall& c) {
   }
   if (c.failed()) return;
   axis = c.wrap(axis, x.rank());
-  if (c.failed() || x.rank() < 2 || axis + 1 == x.dims()) return c.fail(invalid_data("a transform along the last dimension"));
+  if (c.failed() || x.rank() < 2 || axis + 1 == x.dims())
+    return c.fail(invalid_data("a transform along the last dimension"));
   int64_t length = x.fixed(static_cast<size_t>(axis));
   if (c.has(1)) {
     const auto given = c.ints(1);
@@ -87,13 +89,17 @@ void dft(NodeCall& c) {
     const int64_t half = x.fixed(x.rank() - 2);
     if (!c.has(1)) length = 2 * (half - 1);
     const int64_t used = std::min(half, length / 2 + 1);
-    if (c.failed() || length < 1 || length > kMaxLength) return c.fail(unsupported("a transform of {} elements", length));
+    if (c.failed() || length < 1 || length > kMaxLength)
+      return c.fail(unsupported("a transform of {} elements", length));
     const Ex spectrum = x.slice(-2, int64_t{0}, used);
     std::vector<double> weights;
     for (int64_t k = 0; k < used; ++k) weights.push_back(k == 0 || 2 * k == length ? 1.0 : 2.0);
-    const Ex weight = c.e.constant("weights", Tensor::of<double>({used}, std::span<const double>(weights))).cast(x.dtype());
+    const Ex weight =
+        c.e.constant("weights", Tensor::of<double>({used}, std::span<const double>(weights)))
+            .cast(x.dtype());
     const Waves w = waves(c, length, used, length, x.dtype());
-    const Ex re = spectrum.select(-1, int64_t{0}) * weight, im = spectrum.select(-1, int64_t{1}) * weight;
+    const Ex re = spectrum.select(-1, int64_t{0}) * weight,
+             im = spectrum.select(-1, int64_t{1}) * weight;
     Ex y = ((re.matmul(w.cos) - im.matmul(w.sin)) / static_cast<double>(length)).unsqueeze(-1);
     return c.set(moved ? y.transpose(axis, -2) : y);
   }
@@ -114,7 +120,8 @@ void stft(NodeCall& c) {
   }
   const int64_t total = x.fixed(1);
   if (c.failed()) return;
-  if (length < 1 || length > total || step[0] < 1) return c.fail(invalid_data("frames of {} in {} elements", length, total));
+  if (length < 1 || length > total || step[0] < 1)
+    return c.fail(invalid_data("frames of {} in {} elements", length, total));
   // [batch, frames, length, parts]
   Ex frames = c.e.call(Op::aten_unfold_copy, {x.v, int64_t{1}, length, step[0]}).transpose(2, 3);
   if (window.v != nullptr) frames = frames * window.view({int64_t{-1}, int64_t{1}});
@@ -134,7 +141,8 @@ void window(NodeCall& c, const std::vector<double>& shares) {
   for (int64_t i = 0; i < n; ++i) {
     double value = 0;
     for (size_t k = 0; k < shares.size(); ++k)
-      value += shares[k] * std::cos(2 * M_PI * static_cast<double>(k) * static_cast<double>(i) / static_cast<double>(std::max<int64_t>(period, 1)));
+      value += shares[k] * std::cos(2 * M_PI * static_cast<double>(k) * static_cast<double>(i) /
+                                    static_cast<double>(std::max<int64_t>(period, 1)));
     values.push_back(value);
   }
   c.set(c.e.constant("window", Tensor::of<double>({n}, std::span<const double>(values))).cast(*to));
@@ -146,9 +154,11 @@ void blackman(NodeCall& c) { window(c, {0.42, -0.5, 0.08}); }
 void mel_weight_matrix(NodeCall& c) {
   const auto bins = c.ints(0), length = c.ints(1), rate = c.ints(2);
   const auto low = c.numbers(3), high = c.numbers(4);
-  if (c.failed() || bins.empty() || length.empty() || rate.empty() || low.empty() || high.empty()) return;
+  if (c.failed() || bins.empty() || length.empty() || rate.empty() || low.empty() || high.empty())
+    return;
   const int64_t columns = bins[0], rows = length[0] / 2 + 1;
-  if (columns < 1 || columns > 4096 || rows < 1 || rows > (1 << 16)) return c.fail(invalid_data("{} mel bins of {}", columns, length[0]));
+  if (columns < 1 || columns > 4096 || rows < 1 || rows > (1 << 16))
+    return c.fail(invalid_data("{} mel bins of {}", columns, length[0]));
   const auto to = carrier_type(static_cast<int32_t>(c.i("output_datatype", 1)));
   if (!to) return c.fail(Error(to.error()));
   const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
@@ -156,21 +166,28 @@ void mel_weight_matrix(NodeCall& c) {
   const double from = mel(low[0]), step = (mel(high[0]) - from) / static_cast<double>(columns + 2);
   for (int64_t i = 0; i < columns + 2; ++i) {
     const double hertz = 700 * (std::pow(10, (from + static_cast<double>(i) * step) / 2595) - 1);
-    const double bin = std::floor(static_cast<double>(length[0] + 1) * hertz / static_cast<double>(rate[0]));
-    if (!(bin >= 0 && bin <= static_cast<double>(1 << 24))) return c.fail(invalid_data("a band of {} Hz", hertz));
+    const double bin =
+        std::floor(static_cast<double>(length[0] + 1) * hertz / static_cast<double>(rate[0]));
+    if (!(bin >= 0 && bin <= static_cast<double>(1 << 24)))
+      return c.fail(invalid_data("a band of {} Hz", hertz));
     edges.push_back(static_cast<int64_t>(bin));
   }
   std::vector<float> matrix(static_cast<size_t>(rows * columns), 0.0F);
   const auto put = [&](int64_t row, int64_t column, double value) {
-    if (row >= 0 && row < rows) matrix[static_cast<size_t>(row * columns + column)] = static_cast<float>(value);
+    if (row >= 0 && row < rows)
+      matrix[static_cast<size_t>(row * columns + column)] = static_cast<float>(value);
   };
   for (int64_t i = 0; i < columns; ++i) {
-    const int64_t a = edges[static_cast<size_t>(i)], b = edges[static_cast<size_t>(i) + 1], d = edges[static_cast<size_t>(i) + 2];
+    const int64_t a = edges[static_cast<size_t>(i)], b = edges[static_cast<size_t>(i) + 1],
+                  d = edges[static_cast<size_t>(i) + 2];
     if (b == a) put(b, i, 1);
-    for (int64_t j = a; j <= b && b > a; ++j) put(j, i, static_cast<double>(j - a) / static_cast<double>(b - a));
-    for (int64_t j = b; j < d && d > b; ++j) put(j, i, static_cast<double>(d - j) / static_cast<double>(d - b));
+    for (int64_t j = a; j <= b && b > a; ++j)
+      put(j, i, static_cast<double>(j - a) / static_cast<double>(b - a));
+    for (int64_t j = b; j < d && d > b; ++j)
+      put(j, i, static_cast<double>(d - j) / static_cast<double>(d - b));
   }
-  c.set(c.e.constant("mel", Tensor::of<float>({rows, columns}, std::span<const float>(matrix))).cast(*to));
+  c.set(c.e.constant("mel", Tensor::of<float>({rows, columns}, std::span<const float>(matrix)))
+            .cast(*to));
 }
 
 constexpr RuleEntry kRules[] = {

@@ -143,7 +143,8 @@ std::optional<SymInt> sym_of(const Elem& a) {
 // Rounds a computed number to what its type holds.
 Elem stored(double value, DType dtype) {
   if (dtype == DType::kFloat64) return value;
-  if (dtype == DType::kFloat16) return static_cast<double>(static_cast<float>(Half(static_cast<float>(value))));
+  if (dtype == DType::kFloat16)
+    return static_cast<double>(static_cast<float>(Half(static_cast<float>(value))));
   if (dtype == DType::kBFloat16)
     return static_cast<double>(static_cast<float>(BFloat16(static_cast<float>(value))));
   return static_cast<double>(static_cast<float>(value));
@@ -166,13 +167,20 @@ using ElemResult = std::optional<Elem>;
 
 ElemResult symbolic(Emitter& e, std::string_view op, const Elem& a, const Elem& b) {
   Op id = Op::operator_add;
-  if (op == "Sub") id = Op::operator_sub;
-  else if (op == "Mul") id = Op::operator_mul;
-  else if (op == "Div") id = Op::operator_floordiv;
-  else if (op == "Mod") id = Op::operator_mod;
-  else if (op == "Max") id = Op::torch_sym_max;
-  else if (op == "Min") id = Op::torch_sym_min;
-  else if (op != "Add") return std::nullopt;
+  if (op == "Sub")
+    id = Op::operator_sub;
+  else if (op == "Mul")
+    id = Op::operator_mul;
+  else if (op == "Div")
+    id = Op::operator_floordiv;
+  else if (op == "Mod")
+    id = Op::operator_mod;
+  else if (op == "Max")
+    id = Op::torch_sym_max;
+  else if (op == "Min")
+    id = Op::torch_sym_min;
+  else if (op != "Add")
+    return std::nullopt;
   if (id == Op::operator_floordiv || id == Op::operator_mod) {
     // Sizes are not negative: rounding down and towards zero are one there, and only there.
     const auto x = sym_of(a), y = sym_of(b);
@@ -213,11 +221,16 @@ ElemResult compare(Emitter& e, std::string_view op, const Elem& a, const Elem& b
   }
   if (unordered) return Elem(int64_t{0});
   bool result = false;
-  if (op == "Equal") result = sign == 0;
-  else if (op == "Less") result = sign < 0;
-  else if (op == "LessOrEqual") result = sign <= 0;
-  else if (op == "Greater") result = sign > 0;
-  else result = sign >= 0;
+  if (op == "Equal")
+    result = sign == 0;
+  else if (op == "Less")
+    result = sign < 0;
+  else if (op == "LessOrEqual")
+    result = sign <= 0;
+  else if (op == "Greater")
+    result = sign > 0;
+  else
+    result = sign >= 0;
   return Elem(static_cast<int64_t>(result));
 }
 
@@ -254,8 +267,10 @@ ElemResult real_binary(std::string_view op, double a, double b, DType dtype) {
   if (op == "Sub") return stored(a - b, dtype);
   if (op == "Mul") return stored(a * b, dtype);
   if (op == "Div") return stored(a / b, dtype);
-  if (op == "Max") return std::isnan(a) || std::isnan(b) ? Elem(std::nan("")) : Elem(std::max(a, b));
-  if (op == "Min") return std::isnan(a) || std::isnan(b) ? Elem(std::nan("")) : Elem(std::min(a, b));
+  if (op == "Max")
+    return std::isnan(a) || std::isnan(b) ? Elem(std::nan("")) : Elem(std::max(a, b));
+  if (op == "Min")
+    return std::isnan(a) || std::isnan(b) ? Elem(std::nan("")) : Elem(std::min(a, b));
   if (op == "Pow") return stored(std::pow(a, b), dtype);
   return std::nullopt;
 }
@@ -377,20 +392,31 @@ Maybe unary(const FoldCall& c) {
     if (is_sym(item)) return std::nullopt;
     if (is_real(item)) {
       double value = std::get<double>(item);
-      if (c.op == "Neg") value = -value;
-      else if (c.op == "Abs") value = std::fabs(value);
-      else if (c.op == "Floor") value = std::floor(value);
-      else if (c.op == "Ceil") value = std::ceil(value);
-      else if (c.op == "Sqrt") value = std::sqrt(value);
-      else if (c.op == "Relu") value = value > 0 ? value : 0;
-      else return std::nullopt;
+      if (c.op == "Neg")
+        value = -value;
+      else if (c.op == "Abs")
+        value = std::fabs(value);
+      else if (c.op == "Floor")
+        value = std::floor(value);
+      else if (c.op == "Ceil")
+        value = std::ceil(value);
+      else if (c.op == "Sqrt")
+        value = std::sqrt(value);
+      else if (c.op == "Relu")
+        value = value > 0 ? value : 0;
+      else
+        return std::nullopt;
       item = stored(value, out.dtype);
     } else {
       const int64_t value = std::get<int64_t>(item);
-      if (c.op == "Neg") item = wrapped(0 - static_cast<uint64_t>(value), out.dtype);
-      else if (c.op == "Abs") item = value < 0 ? wrapped(0 - static_cast<uint64_t>(value), out.dtype) : Elem(value);
-      else if (c.op == "Not") item = static_cast<int64_t>(value == 0);
-      else return std::nullopt;
+      if (c.op == "Neg")
+        item = wrapped(0 - static_cast<uint64_t>(value), out.dtype);
+      else if (c.op == "Abs")
+        item = value < 0 ? wrapped(0 - static_cast<uint64_t>(value), out.dtype) : Elem(value);
+      else if (c.op == "Not")
+        item = static_cast<int64_t>(value == 0);
+      else
+        return std::nullopt;
     }
   }
   return one(std::move(out));
@@ -438,8 +464,9 @@ Maybe gather(const FoldCall& c) {
   if (product(sizes) > kMaxSmall) return std::nullopt;
   bool inside = true;
   Small out = gathered(data.dtype, sizes, [&](const std::vector<int64_t>& at) -> Elem {
-    const std::vector<int64_t> middle(at.begin() + static_cast<std::ptrdiff_t>(*dim),
-                                      at.begin() + static_cast<std::ptrdiff_t>(*dim + index_sizes.size()));
+    const std::vector<int64_t> middle(
+        at.begin() + static_cast<std::ptrdiff_t>(*dim),
+        at.begin() + static_cast<std::ptrdiff_t>(*dim + index_sizes.size()));
     int64_t index = (*indices)[place_of(index_sizes, middle)];
     if (index < 0) index += data.sizes[*dim];
     if (index < 0 || index >= data.sizes[*dim]) {
@@ -448,7 +475,8 @@ Maybe gather(const FoldCall& c) {
     }
     std::vector<int64_t> from(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(*dim));
     from.push_back(index);
-    from.insert(from.end(), at.begin() + static_cast<std::ptrdiff_t>(*dim + index_sizes.size()), at.end());
+    from.insert(from.end(), at.begin() + static_cast<std::ptrdiff_t>(*dim + index_sizes.size()),
+                at.end());
     return data.v[place_of(data.sizes, from)];
   });
   if (!inside) return std::nullopt;
@@ -638,12 +666,14 @@ Maybe range(const FoldCall& c) {
     for (int64_t i = 0; i < static_cast<int64_t>(count); ++i)
       out.v.push_back(stored((*a)[0] + static_cast<double>(i) * (*s)[0], dtype));
   } else {
-    const auto a = c.inputs[0]->integers(), b = c.inputs[1]->integers(), s = c.inputs[2]->integers();
+    const auto a = c.inputs[0]->integers(), b = c.inputs[1]->integers(),
+               s = c.inputs[2]->integers();
     if (!a || !b || !s || (*s)[0] == 0) return std::nullopt;
-    const double count =
-        std::ceil((static_cast<double>((*b)[0]) - static_cast<double>((*a)[0])) / static_cast<double>((*s)[0]));
+    const double count = std::ceil((static_cast<double>((*b)[0]) - static_cast<double>((*a)[0])) /
+                                   static_cast<double>((*s)[0]));
     if (!(count <= kMaxSmall)) return std::nullopt;
-    for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) out.v.emplace_back((*a)[0] + i * (*s)[0]);
+    for (int64_t i = 0; i < static_cast<int64_t>(count); ++i)
+      out.v.emplace_back((*a)[0] + i * (*s)[0]);
   }
   out.sizes = {out.count()};
   return one(std::move(out));
@@ -680,7 +710,8 @@ Maybe reduce(const FoldCall& c) {
     } else if (is_real(total)) {
       next = real_binary(op, real_of(total), real_of(data.v[i]), data.dtype);
     } else {
-      next = integer_binary(op, std::get<int64_t>(total), std::get<int64_t>(data.v[i]), data.dtype, false);
+      next = integer_binary(op, std::get<int64_t>(total), std::get<int64_t>(data.v[i]), data.dtype,
+                            false);
     }
     if (!next) return std::nullopt;
     total = *next;
@@ -729,7 +760,8 @@ Maybe constant_of_shape(const FoldCall& c) {
     total *= size;
     if (total > kMaxSmall) return std::nullopt;
   }
-  return one(Small{c.inputs[1]->dtype, *sizes, std::vector<Elem>(static_cast<size_t>(total), c.inputs[1]->v[0])});
+  return one(Small{c.inputs[1]->dtype, *sizes,
+                   std::vector<Elem>(static_cast<size_t>(total), c.inputs[1]->v[0])});
 }
 
 Maybe non_zero(const FoldCall& c) {
@@ -791,20 +823,50 @@ struct Rule {
 };
 
 constexpr Rule kRules[] = {
-    {"Add", binary, 2},        {"Sub", binary, 2},          {"Mul", binary, 2},
-    {"Div", binary, 2},        {"Mod", binary, 2},          {"Max", binary, 1},
-    {"Min", binary, 1},        {"Pow", binary, 2},          {"And", binary, 2},
-    {"Or", binary, 2},         {"Xor", binary, 2},          {"Equal", binary, 2},
-    {"Less", binary, 2},       {"LessOrEqual", binary, 2},  {"Greater", binary, 2},
-    {"GreaterOrEqual", binary, 2}, {"Neg", unary, 1},         {"Relu", unary, 1},        {"CastLike", cast, 1},       {"Abs", unary, 1},
-    {"Floor", unary, 1},       {"Ceil", unary, 1},          {"Sqrt", unary, 1},
-    {"Not", unary, 1},         {"Cast", cast, 1},           {"Gather", gather, 2},
-    {"Slice", slice, 3},       {"Concat", concat, 1},       {"Unsqueeze", reshape, 1},
-    {"Squeeze", reshape, 1},   {"Reshape", reshape, 2},     {"Transpose", transpose, 1},
-    {"Where", where, 3},       {"Range", range, 3},         {"ReduceSum", reduce, 1},
-    {"ReduceProd", reduce, 1}, {"ReduceMax", reduce, 1},    {"ReduceMin", reduce, 1},
-    {"Expand", expand, 2},     {"Tile", tile, 2},           {"ConstantOfShape", constant_of_shape, 2},
-    {"NonZero", non_zero, 1},  {"Split", split, 1},         {"Identity", identity, 1},
+    {"Add", binary, 2},
+    {"Sub", binary, 2},
+    {"Mul", binary, 2},
+    {"Div", binary, 2},
+    {"Mod", binary, 2},
+    {"Max", binary, 1},
+    {"Min", binary, 1},
+    {"Pow", binary, 2},
+    {"And", binary, 2},
+    {"Or", binary, 2},
+    {"Xor", binary, 2},
+    {"Equal", binary, 2},
+    {"Less", binary, 2},
+    {"LessOrEqual", binary, 2},
+    {"Greater", binary, 2},
+    {"GreaterOrEqual", binary, 2},
+    {"Neg", unary, 1},
+    {"Relu", unary, 1},
+    {"CastLike", cast, 1},
+    {"Abs", unary, 1},
+    {"Floor", unary, 1},
+    {"Ceil", unary, 1},
+    {"Sqrt", unary, 1},
+    {"Not", unary, 1},
+    {"Cast", cast, 1},
+    {"Gather", gather, 2},
+    {"Slice", slice, 3},
+    {"Concat", concat, 1},
+    {"Unsqueeze", reshape, 1},
+    {"Squeeze", reshape, 1},
+    {"Reshape", reshape, 2},
+    {"Transpose", transpose, 1},
+    {"Where", where, 3},
+    {"Range", range, 3},
+    {"ReduceSum", reduce, 1},
+    {"ReduceProd", reduce, 1},
+    {"ReduceMax", reduce, 1},
+    {"ReduceMin", reduce, 1},
+    {"Expand", expand, 2},
+    {"Tile", tile, 2},
+    {"ConstantOfShape", constant_of_shape, 2},
+    {"NonZero", non_zero, 1},
+    {"Split", split, 1},
+    {"Identity", identity, 1},
 };
 
 const Rule* rule_of(std::string_view op) {

@@ -66,10 +66,12 @@ void store_carried(int32_t type, uint8_t bits, size_t index, Tensor& out) {
       out.mutable_data_as<uint8_t>()[index] = bits & 0x3;
       return;
     case kInt4:
-      out.mutable_data_as<int8_t>()[index] = static_cast<int8_t>(static_cast<int8_t>(bits << 4) >> 4);
+      out.mutable_data_as<int8_t>()[index] =
+          static_cast<int8_t>(static_cast<int8_t>(bits << 4) >> 4);
       return;
     case kInt2:
-      out.mutable_data_as<int8_t>()[index] = static_cast<int8_t>(static_cast<int8_t>(bits << 6) >> 6);
+      out.mutable_data_as<int8_t>()[index] =
+          static_cast<int8_t>(static_cast<int8_t>(bits << 6) >> 6);
       return;
     default:
       out.mutable_data_as<float>()[index] = decode_narrow_float(type, bits);
@@ -183,7 +185,8 @@ Result<const MappedFile*> TensorReader::open(std::string_view location) {
                 location.find('\0') != std::string_view::npos;
   for (const fs::path& part : relative) leaves = leaves || part == "..";
   std::error_code error;
-  const fs::path folder = fs::weakly_canonical(fs::absolute(fs::path(file_.path())), error).parent_path();
+  const fs::path folder =
+      fs::weakly_canonical(fs::absolute(fs::path(file_.path())), error).parent_path();
   const fs::path path = leaves ? fs::path() : fs::weakly_canonical(folder / relative, error);
   // A link may lead out of the folder as well.
   if (!leaves) {
@@ -265,8 +268,9 @@ Result<Tensor> TensorReader::read(const TensorDef& def) {
   if (elements == 0) return out;
   if (carried) {
     for (uint64_t i = 0; i < elements; ++i) {
-      const auto byte = bytes_given ? static_cast<uint8_t>(raw[static_cast<size_t>(i / packed)])
-                                    : static_cast<uint8_t>(def.integers[static_cast<size_t>(i / packed)]);
+      const auto byte = bytes_given
+                            ? static_cast<uint8_t>(raw[static_cast<size_t>(i / packed)])
+                            : static_cast<uint8_t>(def.integers[static_cast<size_t>(i / packed)]);
       const auto shift = static_cast<int>(i % packed) * bits_of(def.type);
       store_carried(def.type, static_cast<uint8_t>(byte >> shift), static_cast<size_t>(i), out);
     }

@@ -18,7 +18,8 @@ Ex unnormalised(const Ex& at, int64_t size, bool corners) {
 
 // Places outside folded back: what lies beyond an edge is seen in a mirror there.
 Ex reflected(const Ex& at, int64_t size, bool corners) {
-  const double low = corners ? 0 : -0.5, span = corners ? static_cast<double>(size - 1) : static_cast<double>(size);
+  const double low = corners ? 0 : -0.5,
+               span = corners ? static_cast<double>(size - 1) : static_cast<double>(size);
   if (span == 0) return at * 0.0;
   const Ex from = (at - low).abs();
   const Ex turns = (from / span).floor();
@@ -67,8 +68,10 @@ void grid_sample(NodeCall& c) {
   const std::string_view padding = c.s("padding_mode", "zeros");
   const bool corners = c.i("align_corners", 0) != 0;
   if (c.failed()) return;
-  if (x.rank() < 3 || grid.rank() != x.rank()) return c.fail(invalid_data("an input of rank {} and a grid of rank {}", x.rank(), grid.rank()));
-  if (x.rank() == 4 && is_floating(x.dtype()) && (mode == "linear" || mode == "nearest" || mode == "cubic")) {
+  if (x.rank() < 3 || grid.rank() != x.rank())
+    return c.fail(invalid_data("an input of rank {} and a grid of rank {}", x.rank(), grid.rank()));
+  if (x.rank() == 4 && is_floating(x.dtype()) &&
+      (mode == "linear" || mode == "nearest" || mode == "cubic")) {
     const int64_t how = mode == "linear" ? 0 : (mode == "nearest" ? 1 : 2);
     const int64_t pad = padding == "zeros" ? 0 : (padding == "border" ? 1 : 2);
     return c.set(c.e.call(Op::aten_grid_sampler_2d, {x.v, grid.v, how, pad, corners}));
@@ -92,8 +95,10 @@ void grid_sample(NodeCall& c) {
   // The grid's last dimension counts from the last dimension of the picture.
   std::vector<Ex> at;
   for (size_t d = 0; d < spatial; ++d) {
-    Ex place = unnormalised(grid.select(-1, static_cast<int64_t>(spatial - 1 - d)), g.sizes[d], corners);
-    if (mode != "cubic" && padding == "border") place = place.clamp(0.0, static_cast<double>(g.sizes[d] - 1));
+    Ex place =
+        unnormalised(grid.select(-1, static_cast<int64_t>(spatial - 1 - d)), g.sizes[d], corners);
+    if (mode != "cubic" && padding == "border")
+      place = place.clamp(0.0, static_cast<double>(g.sizes[d] - 1));
     if (mode != "cubic" && padding == "reflection") place = reflected(place, g.sizes[d], corners);
     at.push_back(place);
   }
@@ -101,7 +106,8 @@ void grid_sample(NodeCall& c) {
     for (Ex& place : at) place = place.round();
     return c.set(sample(c, g, at).view(out));
   }
-  if (mode != "linear") return c.fail(unsupported("the mode '{}' over {} dimensions", mode.substr(0, 40), spatial));
+  if (mode != "linear")
+    return c.fail(unsupported("the mode '{}' over {} dimensions", mode.substr(0, 40), spatial));
   Ex total{&c.e, nullptr};
   for (size_t corner = 0; corner < (size_t{1} << spatial) && !c.failed(); ++corner) {
     std::vector<Ex> places;
@@ -123,11 +129,13 @@ void affine_grid(NodeCall& c) {
   const std::vector<int64_t> size = c.ints(1);
   const bool corners = c.i("align_corners", 0) != 0;
   if (c.failed()) return;
-  if (size.size() < 4 || size.size() > 5) return c.fail(invalid_data("a size of {} dimensions", size.size()));
+  if (size.size() < 4 || size.size() > 5)
+    return c.fail(invalid_data("a size of {} dimensions", size.size()));
   const size_t spatial = size.size() - 2;
   int64_t points = 1;
   for (size_t d = 0; d < spatial; ++d) {
-    if (size[d + 2] < 1 || size[d + 2] > (1 << 20)) return c.fail(invalid_data("a size of {}", size[d + 2]));
+    if (size[d + 2] < 1 || size[d + 2] > (1 << 20))
+      return c.fail(invalid_data("a size of {}", size[d + 2]));
     points *= size[d + 2];
     if (points > (1 << 22)) return c.fail(unsupported("a grid of this size"));
   }
@@ -147,8 +155,10 @@ void affine_grid(NodeCall& c) {
     base.insert(base.end(), row.begin(), row.end());
     base.push_back(1.0F);
   }
-  const Ex grid = c.e.constant("grid", Tensor::of<float>({points, static_cast<int64_t>(spatial) + 1}, std::span<const float>(base)))
-                      .cast(theta.dtype());
+  const Ex grid =
+      c.e.constant("grid", Tensor::of<float>({points, static_cast<int64_t>(spatial) + 1},
+                                             std::span<const float>(base)))
+          .cast(theta.dtype());
   std::vector<Arg> out{theta.size_arg(0)};
   for (size_t d = 0; d < spatial; ++d) out.emplace_back(size[d + 2]);
   out.emplace_back(static_cast<int64_t>(spatial));
@@ -167,15 +177,18 @@ void col2im(NodeCall& c) {
   pads.resize(2 * spatial, 0);
   int64_t taps = 1, places = 1, padded = 1;
   std::vector<int64_t> counts, sizes;
-  if (block.size() != spatial || x.rank() != 3) return c.fail(invalid_data("blocks of {} dimensions", block.size()));
+  if (block.size() != spatial || x.rank() != 3)
+    return c.fail(invalid_data("blocks of {} dimensions", block.size()));
   for (size_t d = 0; d < spatial; ++d) {
-    if (stride[d] < 1 || block[d] < 1 || dilation[d] < 1 || picture[d] < 1) return c.fail(invalid_data("a size of 0"));
+    if (stride[d] < 1 || block[d] < 1 || dilation[d] < 1 || picture[d] < 1)
+      return c.fail(invalid_data("a size of 0"));
     sizes.push_back(picture[d] + pads[d] + pads[spatial + d]);
     counts.push_back((sizes[d] - dilation[d] * (block[d] - 1) - 1) / stride[d] + 1);
     taps *= block[d];
     places *= counts[d];
     padded *= sizes[d];
-    if (taps > (1 << 20) || places < 0 || places > (1 << 22) || padded > (1 << 24)) return c.fail(unsupported("blocks of this size"));
+    if (taps > (1 << 20) || places < 0 || places > (1 << 22) || padded > (1 << 24))
+      return c.fail(unsupported("blocks of this size"));
   }
   if (taps * places > (1 << 24)) return c.fail(unsupported("blocks of this size"));
   std::vector<int64_t> index;
@@ -193,11 +206,13 @@ void col2im(NodeCall& c) {
   }
   const int64_t n = x.fixed(0), channels = x.fixed(1) / taps;
   if (c.failed()) return;
-  const Ex to = c.e.constant("places", Tensor::of<int64_t>({taps * places}, std::span<const int64_t>(index)))
-                    .view({int64_t{1}, int64_t{1}, taps * places})
-                    .expand({n, channels, taps * places});
+  const Ex to =
+      c.e.constant("places", Tensor::of<int64_t>({taps * places}, std::span<const int64_t>(index)))
+          .view({int64_t{1}, int64_t{1}, taps * places})
+          .expand({n, channels, taps * places});
   const Ex zeros = c.e.full({n, channels, padded}, 0, x.dtype());
-  const Ex all = c.e.call(Op::aten_scatter_add, {zeros.v, int64_t{2}, to.v, x.view({n, channels, taps * places}).v});
+  const Ex all = c.e.call(Op::aten_scatter_add,
+                          {zeros.v, int64_t{2}, to.v, x.view({n, channels, taps * places}).v});
   std::vector<Arg> out{Arg(n), Arg(channels)};
   std::vector<int64_t> begin, end;
   for (size_t d = 0; d < spatial; ++d) {
@@ -211,15 +226,20 @@ void col2im(NodeCall& c) {
 // Bilinear samples on a fixed number of points in every cell of every region.
 void roi_align(NodeCall& c) {
   const Ex x = c.in(0), rois = c.in(1), batch = c.in(2).cast(DType::kInt64);
-  const std::string_view how = c.s("coordinate_transformation_mode", c.opset < 16 ? "output_half_pixel" : "half_pixel");
+  const std::string_view how =
+      c.s("coordinate_transformation_mode", c.opset < 16 ? "output_half_pixel" : "half_pixel");
   const double shift = how == "half_pixel" ? 0.5 : 0;
-  const int64_t oh = c.i("output_height", 1), ow = c.i("output_width", 1), ratio = c.i("sampling_ratio", 0);
+  const int64_t oh = c.i("output_height", 1), ow = c.i("output_width", 1),
+                ratio = c.i("sampling_ratio", 0);
   const double scale = c.f("spatial_scale", 1.0);
   const bool largest = c.s("mode", "avg") == "max";
   const int64_t channels = x.fixed(1), h = x.fixed(2), w = x.fixed(3), count = rois.fixed(0);
   if (c.failed()) return;
-  if (oh < 1 || ow < 1 || ratio < 0 || oh > 4096 || ow > 4096 || ratio > 64) return c.fail(invalid_data("an output of {}x{}", oh, ow));
-  if (ratio == 0) return c.fail(unsupported("a number of samples that depends on each region (sampling_ratio 0)"));
+  if (oh < 1 || ow < 1 || ratio < 0 || oh > 4096 || ow > 4096 || ratio > 64)
+    return c.fail(invalid_data("an output of {}x{}", oh, ow));
+  if (ratio == 0)
+    return c.fail(
+        unsupported("a number of samples that depends on each region (sampling_ratio 0)"));
   const Ex corners = rois * scale - shift;
   const Ex x1 = corners.select(1, int64_t{0}), y1 = corners.select(1, int64_t{1});
   Ex width = corners.select(1, int64_t{2}) - x1, height = corners.select(1, int64_t{3}) - y1;
@@ -231,8 +251,11 @@ void roi_align(NodeCall& c) {
   const auto places = [&](const Ex& start, const Ex& length, int64_t out) {
     std::vector<float> steps;
     for (int64_t i = 0; i < out * ratio; ++i)
-      steps.push_back(static_cast<float>((static_cast<double>(i) + 0.5) / static_cast<double>(ratio)));
-    const Ex step = c.e.constant("steps", Tensor::of<float>({int64_t{1}, out * ratio}, std::span<const float>(steps))).cast(x.dtype());
+      steps.push_back(
+          static_cast<float>((static_cast<double>(i) + 0.5) / static_cast<double>(ratio)));
+    const Ex step = c.e.constant("steps", Tensor::of<float>({int64_t{1}, out * ratio},
+                                                            std::span<const float>(steps)))
+                        .cast(x.dtype());
     return start.unsqueeze(1) + step * (length / static_cast<double>(out)).unsqueeze(1);
   };
   const Ex ys = places(y1, height, oh), xs = places(x1, width, ow);
@@ -272,7 +295,8 @@ void roi_align(NodeCall& c) {
 // for all batches and classes at once.
 void non_max_suppression(NodeCall& c) {
   const Ex boxes = c.in(0), scores = c.in(1);
-  const int64_t most = c.has(2) ? (c.numbers(2).empty() ? 0 : static_cast<int64_t>(c.numbers(2)[0])) : 0;
+  const int64_t most =
+      c.has(2) ? (c.numbers(2).empty() ? 0 : static_cast<int64_t>(c.numbers(2)[0])) : 0;
   const double overlap = c.has(3) ? (c.numbers(3).empty() ? 0 : c.numbers(3)[0]) : 0;
   const bool limited = c.has(4);
   const double least = limited ? (c.numbers(4).empty() ? 0 : c.numbers(4)[0]) : 0;
@@ -280,9 +304,11 @@ void non_max_suppression(NodeCall& c) {
   if (c.failed()) return;
   const int64_t picked = std::min(most, count);
   if (picked <= 0) return c.set(c.e.full({int64_t{0}, int64_t{3}}, 0, DType::kInt64));
-  if (count > 4096 || picked > 512) return c.fail(unsupported("a choice of {} from {} boxes", picked, count));
+  if (count > 4096 || picked > 512)
+    return c.fail(unsupported("a choice of {} from {} boxes", picked, count));
   // Corners in order, whichever way they are given.
-  const Ex p = boxes.select(2, int64_t{0}), q = boxes.select(2, int64_t{1}), r = boxes.select(2, int64_t{2}), s = boxes.select(2, int64_t{3});
+  const Ex p = boxes.select(2, int64_t{0}), q = boxes.select(2, int64_t{1}),
+           r = boxes.select(2, int64_t{2}), s = boxes.select(2, int64_t{3});
   Ex y1{&c.e, nullptr}, x1 = y1, y2 = y1, x2 = y1;
   if (c.i("center_point_box", 0) != 0) {
     x1 = p - r / 2.0, x2 = p + r / 2.0, y1 = q - s / 2.0, y2 = q + s / 2.0;
@@ -291,13 +317,15 @@ void non_max_suppression(NodeCall& c) {
   }
   const Ex area = (y2 - y1) * (x2 - x1);
   const auto pairs = [&](const Ex& low, const Ex& high) {
-    const Ex from = c.e.maximum(low.unsqueeze(2), low.unsqueeze(1)), to = c.e.minimum(high.unsqueeze(2), high.unsqueeze(1));
+    const Ex from = c.e.maximum(low.unsqueeze(2), low.unsqueeze(1)),
+             to = c.e.minimum(high.unsqueeze(2), high.unsqueeze(1));
     return (to - from).clamp(0.0, Arg());
   };
   const Ex shared = pairs(y1, y2) * pairs(x1, x2);
   const Ex whole = area.unsqueeze(2) + area.unsqueeze(1) - shared;
   // [batch, box, box]: too much in common. Empty boxes overlap nothing.
-  const Ex near = ((shared / whole) > overlap).unsqueeze(1).expand({batches, classes, count, count});
+  const Ex near =
+      ((shared / whole) > overlap).unsqueeze(1).expand({batches, classes, count, count});
   const double never = -std::numeric_limits<double>::infinity();
   const Ex out = c.e.full({}, never, scores.dtype());
   Ex left = limited ? c.e.where(scores > least, scores, out) : scores;
@@ -314,8 +342,10 @@ void non_max_suppression(NodeCall& c) {
   }
   const Ex box = c.e.cat(chosen, 2), valid = c.e.cat(alive, 2);
   const std::vector<Arg> shape{Arg(batches), Arg(classes), Arg(picked)};
-  const Ex b = c.e.arange(int64_t{0}, batches).view({batches, int64_t{1}, int64_t{1}}).expand(shape);
-  const Ex k = c.e.arange(int64_t{0}, classes).view({int64_t{1}, classes, int64_t{1}}).expand(shape);
+  const Ex b =
+      c.e.arange(int64_t{0}, batches).view({batches, int64_t{1}, int64_t{1}}).expand(shape);
+  const Ex k =
+      c.e.arange(int64_t{0}, classes).view({int64_t{1}, classes, int64_t{1}}).expand(shape);
   const Ex rows = c.e.stack({b, k, box}, 3).view({int64_t{-1}, int64_t{3}});
   const Ex places = c.e.call(Op::aten_nonzero, {valid.view({int64_t{-1}}).v}).select(1, int64_t{0});
   c.set(c.e.call(Op::aten_index_select, {rows.v, int64_t{0}, places.v}));
