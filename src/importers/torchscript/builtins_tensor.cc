@@ -64,6 +64,11 @@ Result<Value> Builtins::size_of(Evaluator& e, const TensorPtr& cell, size_t dim)
 // The only element of a tensor as a number.
 Result<Value> Builtins::item(Evaluator& e, const TensorPtr& cell,
                              std::optional<Number::Kind> kind) {
+  if (cell->size != nullptr && kind.value_or(Number::Kind::kInt) == Number::Kind::kInt) {
+    Number number;
+    number.size = cell->size;
+    return Value(number);
+  }
   if (cell->known) return as_kind(*cell->known, kind.value_or(kind_of(cell->known_dtype)));
   PTE_TRY(const ir::TensorType type, e.type_of(cell));
   const ir::SymInt count = ir::product(type.sizes);
@@ -128,6 +133,11 @@ Answer Builtins::questions(Evaluator& e, std::string_view name,
       return answer(Value(Evaluator::known(*scalar, dtype)));
     }
     if (const auto* number = first.get<Number>()) {
+      if (number->size != nullptr && number->kind == Number::Kind::kInt) {
+        auto made = std::make_shared<TensorCell>();
+        made->size = number->size;
+        return answer(Value(std::move(made)));
+      }
       PTE_TRY(TensorPtr cell, e.number_tensor(first, number->kind));
       return answer(Value(std::move(cell)));
     }

@@ -53,6 +53,7 @@ constexpr Opcode kOpcodes[] = {
     {"__ISNOT__", Op::kCall2, "aten::__isnot__"},
     {"UNCHECKED_CAST", Op::kKeep, ""},
     {"WAIT", Op::kKeep, ""},
+    {"WARN", Op::kWarn, ""},
     {"UN_INITIALIZED", Op::kUninitialized, ""},
 };
 
@@ -355,6 +356,12 @@ class Machine {
         static_cast<void>(never);
         return {};
       }
+      case Op::kWarn: {
+        // The text and how far up it is to be blamed.
+        PTE_TRY(const Values ignored, pop_many(2));
+        static_cast<void>(ignored);
+        return {};
+      }
       case Op::kFormat:
         return operate("aten::format", in.x);
       case Op::kCall1:
@@ -387,6 +394,12 @@ class Machine {
 
   Status operate(const std::string& name, int64_t count, std::string_view overload = {}) {
     PTE_TRY(const Values operands, pop_many(count));
+    if (name == "prim::TupleUnpack" && count == 1) {
+      if (operands[0].items() == nullptr)
+        return invalid_data("bytecode: a {} is unpacked", kind_name(operands[0]));
+      for (const Value& item : *operands[0].items()) PTE_CHECK(push(item));
+      return {};
+    }
     std::vector<Argument> args;
     for (const Value& operand : operands) args.push_back({"", operand});
     PTE_TRY(Value made, evaluator_.call_operator(name, std::move(args), overload));

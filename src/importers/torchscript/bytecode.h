@@ -38,6 +38,7 @@ struct Instruction {
     kCreateObject,
     kIsInstance,
     kRaise,
+    kWarn,
     kFormat,
     kCall1,  // an operator of one operand that has an instruction of its own
     kCall2,

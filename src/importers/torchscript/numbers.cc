@@ -1,4 +1,5 @@
 // Arithmetic on Python's numbers: computed where they are known, nodes where the graph holds them.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <unordered_map>
@@ -373,6 +374,11 @@ Result<std::optional<Value>> Evaluator::number_operator(const std::string& name,
     if (const auto scalar = value.scalar()) {
       scalars.push_back(*scalar);
     } else if (const TensorPtr cell = value.tensor()) {
+      if (cell->size != nullptr) {
+        any_number = true;
+        any_tensor = true;
+        continue;
+      }
       if (!cell->known) return std::optional<Value>();
       scalars.push_back(*cell->known);
       any_tensor = true;
@@ -420,13 +426,18 @@ Result<std::optional<Value>> Evaluator::number_operator(const std::string& name,
 
   // Sizes of the graph: integer operators of their own.
   const auto size_op = size_operator(fn);
-  if (all_sizes && !any_tensor && size_op && !alpha && name != "aten::rsub") {
+  if (all_sizes && size_op && contexts_.size() == 1 && !alpha && name != "aten::rsub") {
     std::vector<ir::Arg> operands;
     bool whole = true;
     for (size_t i = 0; i < entry->operands; ++i) {
       const Value& value = args[i].value;
+      const TensorPtr cell = value.tensor();
       if (const auto* number = value.get<Number>()) {
         operands.emplace_back(number->size);
+      } else if (cell && cell->size != nullptr) {
+        operands.emplace_back(cell->size);
+      } else if (cell && cell->known && std::holds_alternative<int64_t>(*cell->known)) {
+        operands.emplace_back(std::get<int64_t>(*cell->known));
       } else if (value.get<int64_t>() != nullptr) {
         operands.emplace_back(*value.integer());
       } else {
@@ -437,8 +448,15 @@ Result<std::optional<Value>> Evaluator::number_operator(const std::string& name,
       PTE_CHECK(check_nodes());
       PTE_TRY(ir::Value * made, context().maker.call(*size_op, std::move(operands), "size"));
       if (const auto* type = std::get_if<ir::SymIntType>(&made->type())) {
-        if (const auto constant = type->value.constant())
+        if (const auto constant = type->value.constant()) {
+          if (any_tensor) return std::optional<Value>(Value(known(*constant, DType::kInt64)));
           return std::optional<Value>(Value(*constant));
+        }
+        if (any_tensor) {
+          auto cell = std::make_shared<TensorCell>();
+          cell->size = made;
+          return std::optional<Value>(Value(std::move(cell)));
+        }
         Number number;
         number.size = made;
         return std::optional<Value>(Value(number));
@@ -448,6 +466,12 @@ Result<std::optional<Value>> Evaluator::number_operator(const std::string& name,
       number.size = made;
       return std::optional<Value>(Value(number));
     }
+  }
+  // A trace's size as a tensor, with what is no size: an ordinary tensor from here on.
+  if (any_tensor && !std::any_of(args.begin(), args.end(), [](const Argument& arg) {
+        return arg.value.get<Number>() != nullptr;
+      })) {
+    return std::optional<Value>();
   }
   if (entry->tensor_op.empty())
     return unsupported("{} of a number that depends on the input", name);

@@ -104,6 +104,20 @@ Result<size_t> Evaluator::handle_in(size_t index, const TensorPtr& cell) {
     here.handles[cell.get()] = handle;
     return handle;
   }
+  if (cell->size != nullptr && !cell->handle && index == 0) {
+    PTE_TRY(ir::Value * value,
+            here.maker.call(Op::aten_scalar_tensor, {cell->size, DType::kInt64}, "size"));
+    const size_t handle = here.aliases.add_root(value);
+    here.numbers.push_back(cell);
+    here.handles[cell.get()] = handle;
+    cell->context = here.id;
+    cell->handle = handle;
+    return handle;
+  }
+  if (cell->size != nullptr && !cell->handle) {
+    PTE_TRY(const size_t made, handle_in(0, cell));
+    static_cast<void>(made);
+  }
   if (index == 0 || !cell->handle)
     return internal_error("a tensor is read outside the branch that made it");
   PTE_TRY(const size_t outer, handle_in(index - 1, cell));
@@ -127,6 +141,7 @@ Result<ir::Value*> Evaluator::value_of(const TensorPtr& cell) {
 
 Result<ir::TensorType> Evaluator::type_of(const TensorPtr& cell) {
   if (cell->known && !cell->handle) return ir::TensorType::of(cell->known_dtype, {});
+  if (cell->size != nullptr && !cell->handle) return ir::TensorType::of(DType::kInt64, {});
   // Without making an input of a branch out of it.
   for (size_t i = contexts_.size(); i-- > 0;) {
     if (cell->handle && cell->context == contexts_[i]->id)

@@ -31,6 +31,8 @@ struct TensorCell {
   // until an operator reads it.
   std::optional<Scalar> known;
   DType known_dtype = DType::kInt64;
+  // The same of a size of the graph, while the graph of the method is written.
+  ir::Value* size = nullptr;
   // Stands for a Python number in a trace: it decides no element type.
   bool weak = false;
   // The elements lie in row-major order without gaps, in eager PyTorch.
