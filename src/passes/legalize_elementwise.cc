@@ -250,8 +250,14 @@ Result<Replacement> clamp(Rewrite& r) {
   std::vector<Arg> args = r.node->args();
   bool changed = false;
   for (const size_t i : {size_t{1}, size_t{2}}) {
-    const auto bound = args[i].number();
+    auto bound = args[i].number();
     if (!bound) continue;
+    if (!is_signed && *bound < 0 && *bound >= -static_cast<double>(most)) {
+      // PyTorch takes a negative bound of bytes modulo 256.
+      bound = *bound + static_cast<double>(most) + 1;
+      args[i] = Arg(static_cast<int64_t>(*bound));
+      changed = true;
+    }
     // Beyond the type's own end a bound of this side says nothing.
     if (i == 1 ? *bound < static_cast<double>(least) : *bound > static_cast<double>(most)) {
       args[i] = i == 1 ? Arg(least) : Arg(most);

@@ -187,9 +187,8 @@ struct Pair {
 
 // Combines every element with all before it: combine(earlier, later).
 template <typename Combine>
-Pair running(Maker& m, Pair all, size_t dim, const Sizes& sizes, Combine combine) {
+Pair running(Maker& m, Pair all, size_t dim, int64_t count, Combine combine) {
   const int64_t d = signed_dim(dim);
-  const int64_t count = sizes[dim];
   for (int64_t step = 1; step < count; step *= 2) {
     const auto part = [&](Value* v, int64_t begin, int64_t end) {
       return v == nullptr ? nullptr : m.slice(v, d, begin, end);
@@ -213,7 +212,7 @@ Result<Replacement> running_extreme(Rewrite& r) {
   along[dim] = sizes[dim];
   Value* numbers = m.expand(m.view(m.arange(sizes[dim]), along), sizes);
   const Pair result =
-      running(m, {r.input(0), numbers}, dim, sizes, [&](const Pair& a, const Pair& b) {
+      running(m, {r.input(0), numbers}, dim, sizes[dim], [&](const Pair& a, const Pair& b) {
         // The later of equal ones, and NaN once it came.
         Value* takes = kMax ? m.ge(b.value, a.value) : m.le(b.value, a.value);
         if (is_floating(r.type(0).dtype)) takes = m.either(takes, m.isnan(b.value));
@@ -224,21 +223,25 @@ Result<Replacement> running_extreme(Rewrite& r) {
 
 Result<Replacement> cumprod(Rewrite& r) {
   PTE_TRY(const size_t dim, dim_of(r, 1));
-  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
+  const size_t rank = r.type(0).rank();
+  const auto count = rank == 0 ? std::optional<int64_t>(1) : r.type(0).sizes[dim].constant();
+  if (!count) return r.not_supported("a dimension of unknown size");
   Maker m(r);
   Value* x = m.cast(r.input(0), r.result_type().dtype);
-  if (sizes.empty()) return m.done(m.call(Op::dim_order_clone_dim_order, {x}));
-  return m.done(running(m, {x, nullptr}, dim, sizes, [&](const Pair& a, const Pair& b) {
+  if (rank == 0) return m.done(m.call(Op::dim_order_clone_dim_order, {x}));
+  return m.done(running(m, {x, nullptr}, dim, *count, [&](const Pair& a, const Pair& b) {
                   return Pair{m.mul(a.value, b.value), nullptr};
                 }).value);
 }
 
 Result<Replacement> logcumsumexp(Rewrite& r) {
   PTE_TRY(const size_t dim, dim_of(r, 1));
-  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
+  const size_t rank = r.type(0).rank();
+  const auto count = rank == 0 ? std::optional<int64_t>(1) : r.type(0).sizes[dim].constant();
+  if (!count) return r.not_supported("a dimension of unknown size");
   Maker m(r);
-  if (sizes.empty()) return m.done(m.call(Op::dim_order_clone_dim_order, {r.input(0)}));
-  return m.done(running(m, {r.input(0), nullptr}, dim, sizes, [&](const Pair& a, const Pair& b) {
+  if (rank == 0) return m.done(m.call(Op::dim_order_clone_dim_order, {r.input(0)}));
+  return m.done(running(m, {r.input(0), nullptr}, dim, *count, [&](const Pair& a, const Pair& b) {
                   Value* most = m.call(Op::aten_maximum, {a.value, b.value});
                   Value* gap = m.neg(m.abs(m.sub(a.value, b.value)));
                   Value* sum = m.add(most, m.unary(Op::aten_log1p, m.exp(gap)));
