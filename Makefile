@@ -16,6 +16,8 @@ ORACLE := .venv
 SECONDS ?= 60
 # The interop suite runs one module in so many; 1 runs all, which takes some minutes more.
 SUITE_SHARE ?= 2
+# And so does that of what torch.export saves.
+IMPORTS_SHARE ?= 10
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
 help:
@@ -63,6 +65,8 @@ interop: demo-data
 		--jobs $(JOBS)
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate_suite.py build/interop/suite \
 		--jobs $(JOBS) --share $(SUITE_SHARE)
+	@$(ORACLE)/bin/python -W ignore tests/interop/generate_imports.py build/interop/imports \
+		--share $(IMPORTS_SHARE)
 	@tests/interop/setup_onnx.sh $(ORACLE) build/interop
 	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
 
