@@ -246,6 +246,83 @@ Result<Replacement> cholesky(Rewrite& r) {
   return m.done({l, info});
 }
 
+// One-sided Jacobi rotations with every pair of every sweep written out: columns are turned until
+// they are orthogonal, and their lengths are the singular values.
+Result<Replacement> svd(Rewrite& r) {
+  PTE_TRY(const Sizes sizes, known_sizes(r, 0));
+  constexpr int64_t kMostColumns = 6;
+  constexpr int kSweeps = 7;
+  const size_t rank = sizes.size();
+  const bool wide = sizes[rank - 2] < sizes[rank - 1];
+  const int64_t count = std::min(sizes[rank - 2], sizes[rank - 1]);
+  const int64_t length = std::max(sizes[rank - 2], sizes[rank - 1]);
+  const bool vectors = r.arg(2).boolean().value_or(false);
+  if (vectors && r.arg(1).boolean().value_or(false) && count != length) {
+    return r.not_supported("full matrices");
+  }
+  if (count > kMostColumns || *element_count(sizes) == 0) {
+    return r.not_supported(
+        fmt::format("{} singular values; up to {} are written out", count, kMostColumns));
+  }
+  Maker m(r);
+  const DType dtype = r.type(0).dtype;
+  const auto row_dim = static_cast<int64_t>(rank) - 2;
+  const auto column_dim = static_cast<int64_t>(rank) - 1;
+  Value* a = wide ? m.swap(r.input(0), rank - 1, rank - 2) : r.input(0);
+  std::vector<Value*> columns;  // [.., length, 1]
+  std::vector<Value*> turned;   // [count, 1]: the rotations' own columns
+  for (int64_t i = 0; i < count; ++i) {
+    columns.push_back(m.slice(a, column_dim, i, i + 1));
+    turned.push_back(m.cast(m.view(m.eq(m.arange(count), Arg(i)), Sizes{count, 1}), dtype));
+  }
+  const auto dot = [&](Value* x, Value* y) { return m.sum(m.mul(x, y), row_dim, true); };
+  for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    for (size_t p = 0; p + 1 < columns.size(); ++p) {
+      for (size_t q = p + 1; q < columns.size(); ++q) {
+        Value* along = dot(columns[p], columns[q]);
+        Value* still = m.eq(along, Arg(0));
+        Value* gap = m.sub(dot(columns[q], columns[q]), dot(columns[p], columns[p]));
+        Value* zeta = m.div(gap, m.mul(m.where(still, Arg(1.0), along), Arg(2.0)));
+        Value* size = m.abs(zeta);
+        Value* t =
+            m.unary(Op::aten_reciprocal, m.add(size, m.sqrt(m.add(m.mul(zeta, zeta), Arg(1.0)))));
+        t = m.where(still, Arg(0.0), m.where(m.lt(zeta, Arg(0)), m.neg(t), t));
+        Value* cosine = m.unary(Op::aten_rsqrt, m.add(m.mul(t, t), Arg(1.0)));
+        Value* sine = m.mul(cosine, t);
+        for (auto* set : {&columns, &turned}) {
+          if (set == &turned && !vectors) continue;
+          Value* x = (*set)[p];
+          Value* y = (*set)[q];
+          (*set)[p] = m.sub(m.mul(cosine, x), m.mul(sine, y));
+          (*set)[q] = m.add(m.mul(sine, x), m.mul(cosine, y));
+        }
+      }
+    }
+  }
+  Value* all = columns.size() == 1 ? columns[0] : m.cat(columns, column_dim);
+  Value* values = m.sqrt(m.sum(m.mul(all, all), row_dim));  // [.., count]
+  const Sorted sorted = sort_along(m, values, rank - 2, true);
+  if (!vectors) {
+    Value* none = m.full({0}, Arg(0.0), dtype);
+    return m.done({none, sorted.values, none});
+  }
+  // The columns in the order of their lengths.
+  const auto ordered = [&](Value* matrix, int64_t rows) {
+    Sizes spread = sizes;
+    spread[rank - 2] = rows;
+    spread[rank - 1] = count;
+    Value* index = m.expand(m.unsqueeze(sorted.indices, row_dim), spread);
+    return m.gather(m.expand(matrix, spread), column_dim, index);
+  };
+  Value* lengths = m.unsqueeze(sorted.values, row_dim);
+  Value* safe = m.where(m.eq(lengths, Arg(0)), Arg(1.0), lengths);
+  Value* u = m.div(ordered(all, length), safe);
+  Value* v = ordered(turned.size() == 1 ? turned[0] : m.cat(turned, -1), count);
+  Value* left = wide ? v : u;
+  Value* right = wide ? u : v;
+  return m.done({left, sorted.values, m.swap(right, rank - 1, rank - 2)});
+}
+
 // Newton's iteration X (2 I - A X), from A^T scaled down, reaches the pseudoinverse. Every step
 // doubles what small singular values have of their inverse: 40 steps see 1e-5 of the largest.
 Result<Replacement> pseudoinverse(Rewrite& r) {
@@ -291,6 +368,7 @@ std::span<const RuleEntry> legal_matrix_rules() {
       {Op::aten_linalg_inv_ex, inverse},
       {Op::aten__linalg_solve_ex, solve_systems},
       {Op::aten_linalg_cholesky_ex, cholesky},
+      {Op::aten__linalg_svd, svd},
       {Op::aten_linalg_pinv_atol_rtol_tensor, pseudoinverse},
   };
   return kRules;

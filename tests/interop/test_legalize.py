@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from conftest import PTE, RUNNER, run_command
 
 BOUND = 1e-4  # of the largest value
+A = torch.ops.aten
 
 
 def rand(*shape):
@@ -135,6 +136,11 @@ CASES = {
     "solve": (lambda a, b: torch.linalg.solve(a, b), lambda: (rand(4, 4) + 2 * torch.eye(4), rand(4, 3))),
     "cholesky": (lambda x: torch.linalg.cholesky(x), lambda: (spd(5),)),
     "pinv": (lambda x: torch.linalg.pinv(x), lambda: (rand(5, 3),)),
+    "svd_values": (lambda x: A._linalg_svd(x, False, False)[1], lambda: (rand(2, 5, 3),)),
+    "svd": (  # either sign of a vector is right
+        lambda x: tuple(f(v) for f, v in zip((torch.abs, torch.clone, torch.abs), A._linalg_svd(x, False, True))),
+        lambda: (rand(3, 5),),
+    ),
     "baddbmm": (lambda c, a, b: torch.baddbmm(c, a, b, beta=0.5, alpha=2), lambda: (rand(5), rand(2, 3, 4), rand(2, 4, 5))),
     "dist": (lambda x, y: (torch.dist(x, y), torch.dist(x, y, 3)), lambda: (rand(3, 4), rand(4))),
     "round_decimals": (lambda x: (x.round(decimals=2), x.round(decimals=-1)), lambda: (30 * rand(20),)),
