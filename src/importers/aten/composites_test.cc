@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "ir/builder.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 
@@ -85,6 +86,97 @@ TEST(Composites, RefuseByName) {
   const auto missing = call_one(f.maker, "aten::nonsense", {x});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Code::kNotFound);
+}
+
+// Arguments of every rule that no exporter writes: it may refuse them, not crash or run away.
+Arg hostile(Fixture& f, const ArgSchema& schema, uint32_t choice) {
+  constexpr int64_t kInts[] = {0, 1, -1, 2, 3, -7, 9, int64_t{1} << 40, int64_t{1} << 62, 64};
+  constexpr double kDoubles[] = {0, 1, -1, 0.5, 2, 1e300, -3, 7};
+  const std::vector<ir::SymSizes> shapes = {
+      {}, {3}, {0}, {2, 3}, {2, 3, 4}, {1, 2, 4, 4}, {1, 2, 3, 4, 5}, {ir::SymInt::symbol("s0"), 3}};
+  constexpr DType kTypes[] = {DType::kFloat32, DType::kInt64, DType::kBool, DType::kFloat16,
+                              DType::kUInt8};
+  if (schema.optional && choice % 3 == 0) return {};
+  const auto tensor = [&](uint32_t n) {
+    return Arg(f.input(kTypes[(n / 8) % 5], shapes[n % shapes.size()]));
+  };
+  const auto integer = [&](uint32_t n) { return Arg(kInts[n % std::size(kInts)]); };
+  ir::ArgList list;
+  const uint32_t count = choice % 5;
+  switch (schema.kind) {
+    case ArgKind::kTensor:
+      return tensor(choice);
+    case ArgKind::kTensorList:
+    case ArgKind::kOptionalTensorList:
+      for (uint32_t i = 0; i < count; ++i) list.push_back(tensor(choice + (choice % 2) * i));
+      return Arg(std::move(list));
+    case ArgKind::kIntList:
+      for (uint32_t i = 0; i < count; ++i) list.push_back(integer(choice + i * (choice % 3)));
+      return Arg(std::move(list));
+    case ArgKind::kFloatList:
+      for (uint32_t i = 0; i < count; ++i) list.emplace_back(kDoubles[(choice + i) % 8]);
+      return Arg(std::move(list));
+    case ArgKind::kBoolList:
+      return Arg(ir::ArgList{Arg(true)});
+    case ArgKind::kScalar:
+    case ArgKind::kFloat:
+      return Arg(kDoubles[choice % 8]);
+    case ArgKind::kInt:
+      return integer(choice);
+    case ArgKind::kBool:
+      return Arg(choice % 2 == 0);
+    case ArgKind::kString:
+      return Arg(choice % 2 == 0 ? "ij,jk->ik" : "...i,ii->");
+    case ArgKind::kDType:
+      return Arg(kTypes[choice % 5]);
+    case ArgKind::kMemoryFormat:
+      return Arg(ir::MemoryFormat::kChannelsLast);
+    case ArgKind::kLayout:
+      return Arg(ir::Layout::kStrided);
+    case ArgKind::kDevice:
+      return Arg(ir::Device{});
+    case ArgKind::kGraph:
+      break;
+  }
+  return {};
+}
+
+TEST(Composites, SurviveHostileArguments) {
+  uint32_t state = 12345;
+  const auto random = [&] {
+    state = state * 1664525U + 1013904223U;
+    return state >> 8;
+  };
+  size_t made = 0;
+  for (const auto family : composite_families()) {
+    for (const Composite& composite : family) {
+      const Overload* overload = find_overload(parse_schema(composite.schema)->full_name());
+      ASSERT_NE(overload, nullptr);
+      for (int round = 0; round < 200; ++round) {
+        Fixture f;
+        f.module.symbols["s0"] = {0, 10};
+        std::vector<Arg> args;
+        for (const ArgSchema& schema : overload->info->args) {
+          // Often the default, so that the other arguments are reached.
+          const bool usual = schema.has_default && random() % 2 == 0;
+          args.push_back(usual ? ir::default_arg(schema) : hostile(f, schema, random()));
+        }
+        const auto results = call(f.maker, *overload, std::move(args));
+        if (!results) {
+          EXPECT_NE(results.error().message, "") << composite.schema;
+          continue;
+        }
+        ++made;
+        EXPECT_LE(f.graph.node_count(), 100'000U) << composite.schema;
+        for (const Arg& result : *results) {
+          if (result.value() != nullptr) f.graph.add_output(result.value());
+        }
+        const auto fine = ir::verify(f.module);
+        EXPECT_TRUE(fine) << composite.schema << ": " << fine.error().message;
+      }
+    }
+  }
+  EXPECT_GE(made, 1000U);
 }
 
 TEST(NodeMaker, WorksOutSizes) {

@@ -15,6 +15,14 @@ Result<ir::Node*> NodeMaker::add(const OpInfo& op, std::vector<Arg> args,
                                  std::vector<std::string> names, const SymInt* unknown) {
   PTE_CHECK(ir::complete_args(op, args));
   PTE_TRY(std::vector<ir::Type> types, ir::infer_types(op, args, &module_.symbols));
+  for (const ir::Type& type : types) {
+    const auto* tensor = std::get_if<ir::TensorType>(&type);
+    if (tensor == nullptr) continue;
+    for (const SymInt& size : tensor->sizes) {
+      if (size.constant().value_or(0) < 0)
+        return invalid_data("{}: its result would have size {}", op.full_name(), size.to_string());
+    }
+  }
   for (ir::Type& type : types) {
     if (unknown != nullptr && ir::is_unknown(type)) type = ir::SymIntType{*unknown};
   }

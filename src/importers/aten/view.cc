@@ -172,6 +172,9 @@ Results tile(Scope& s) {
   ArgList repeats;
   const ArgList* given = s.arg(1).list();
   const size_t count = given == nullptr ? 0 : given->size();
+  for (size_t i = 0; i < count; ++i) {
+    if ((*given)[i].integer().value_or(0) < 0) s.invalid("a negative count");
+  }
   for (size_t i = count; i < x.rank(); ++i) repeats.emplace_back(1);
   if (given != nullptr) repeats.insert(repeats.end(), given->begin(), given->end());
   return {s.call(Op::aten_repeat, {x, std::move(repeats)})};
