@@ -18,6 +18,8 @@ SECONDS ?= 60
 SUITE_SHARE ?= 2
 # And so does that of what torch.export saves.
 IMPORTS_SHARE ?= 10
+# One suite module in so many, as TorchScript.
+SCRIPTS_SHARE ?= 8
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
 help:
@@ -67,6 +69,8 @@ interop: demo-data
 		--jobs $(JOBS) --share $(SUITE_SHARE)
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate_imports.py build/interop/imports \
 		--share $(IMPORTS_SHARE)
+	@$(ORACLE)/bin/python -W ignore tests/interop/generate_scripts.py build/interop/scripts \
+		--share $(SCRIPTS_SHARE)
 	@tests/interop/setup_onnx.sh $(ORACLE) build/interop
 	@$(ORACLE)/bin/python -m pytest tests/interop -q --junit-xml build/interop/pytest.xml
 

@@ -6,6 +6,7 @@
 For every case a folder OUTPUT/<case>/ with
 
     trace.pt, script.pt   those that torch.jit makes and that give what eager gives
+    lite.ptl              the scripted one as mobile bytecode
     case.json             inputs of the first call, what eager PyTorch answers
     in<i>.npy|.bin, eager_out<i>.npy
 
@@ -67,7 +68,9 @@ def close(a, b):
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         if a.dtype != b.dtype or a.shape != b.shape:
             return False
-        return torch.allclose(a.double(), b.double(), 1e-4, 1e-5, equal_nan=True) if not a.is_complex() else False
+        if a.is_complex():
+            return False
+        return torch.allclose(a.double(), b.double(), 1e-4, 1e-5, equal_nan=True)
     return type(a) is type(b) and (a == b or a != a)
 
 
@@ -103,6 +106,12 @@ def generate(case, folder):
             (folder / f"{name}.pt").unlink(missing_ok=True)
             continue
         files.append(f"{name}.pt")
+        if name == "script":
+            try:
+                made._save_for_lite_interpreter(str(folder / "lite.ptl"))
+                files.append("lite.ptl")
+            except RuntimeError:  # what the mobile interpreter lacks
+                (folder / "lite.ptl").unlink(missing_ok=True)
     if not files:
         raise ValueError("torch.jit neither traces nor scripts it")
     return {

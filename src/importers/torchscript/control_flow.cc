@@ -434,7 +434,17 @@ Result<Values> Evaluator::loop_once(const Values& carried, const std::vector<boo
                        if (const Poison* bad = find_poison(flat[i])) {
                          if (widened[i] && bad->reason) return *bad->reason;
                        }
-                       if (!widened[i] || leaves[i].tensor()) continue;
+                       if (!widened[i]) continue;
+                       if (flat[i].is_poison())
+                         return unsupported("a loop that an operator which is not supported feeds");
+                       if (leaves[i].tensor()) {
+                         if (!flat[i].tensor())
+                           return unsupported("a loop that depends on the input puts {} in the "
+                                              "place of a tensor",
+                                              kind_name(flat[i]));
+                         PTE_CHECK(handle_in(contexts_.size() - 1, flat[i].tensor()));
+                         continue;
+                       }
                        if (!number_kind(flat[i]))
                          return unsupported("a loop that depends on the input puts {} in the place "
                                             "of a number",
@@ -498,8 +508,12 @@ Result<Values> Evaluator::loop(const Value& go, Values carried, const Body& body
       PTE_TRY(ir::Value * value, value_of(start));
       initial.emplace_back(value);
       const Value& left = after[i];
-      const TensorPtr cell = left.tensor() ? left.tensor() : left.get<Number>()->tensor;
-      if (cell == nullptr) return internal_error("a carried value is no tensor");
+      const auto* held_number = left.get<Number>();
+      const TensorPtr cell = left.tensor()            ? left.tensor()
+                             : held_number != nullptr ? held_number->tensor
+                                                      : nullptr;
+      if (cell == nullptr || (!cell->handle && !inner.handles.contains(cell.get())))
+        return internal_error("a carried value is no tensor");
       const size_t handle = cell->handle && cell->context == inner.id
                                 ? *cell->handle
                                 : inner.handles.at(cell.get());
