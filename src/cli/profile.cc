@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/inspect.h"
 #include "cli/output.h"
+#include "cli/plugins.h"
 #include "cli/run_inputs.h"
 #include "inspect/profile.h"
 #include "inspect/signature.h"
@@ -18,7 +19,7 @@ namespace {
 
 struct Flags {
   std::string file, method = "forward", etdump, trace;
-  std::vector<std::string> inputs, data;
+  std::vector<std::string> inputs, data, plugins;
   std::optional<uint64_t> random;
   size_t repeat = 10, warmup = 1, top = 20;
   int threads = 0;
@@ -185,6 +186,7 @@ Result<int> profile_program(const Flags& flags, const Context& context) {
   runtime::Options options;
   options.pool = &pool;
   PTE_TRY(options.data, load_data(flags.data));
+  PTE_TRY(options.custom_ops, load_plugins(flags.plugins));
   options.profile = [&](const runtime::InstructionTiming& timing) { profiler.record(timing); };
   profiler.begin_load();
   Stopwatch watch;
@@ -233,6 +235,7 @@ void add_profile(Commands& commands) {
       ->allow_extra_args(false);
   command->add_option("--random", flags->random, "The seed of random inputs");
   command->add_option("--data", flags->data, "A .ptd file with weights")->allow_extra_args(false);
+  add_plugin_option(command, flags->plugins);
   command->add_option("--method", flags->method, "The method to run")->capture_default_str();
   command->add_option("--repeat", flags->repeat, "Measured runs")->capture_default_str();
   command->add_option("--warmup", flags->warmup, "Runs before them")->capture_default_str();
