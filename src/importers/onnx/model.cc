@@ -142,44 +142,44 @@ Status read_graph(const WireField& message, GraphDef& out, int depth);
 
 Status read_attribute(const WireField& message, AttributeDef& out, int depth) {
   PTE_CHECK(expect_message(message, "an attribute"));
-  int32_t found = AttributeDef::kNone;
+  int32_t found = AttributeDef::kHoldsNone;
   Status done = each_field(message.bytes, [&](const WireField& f) -> Status {
     switch (f.number) {
       case 1:
         return text(f, out.name);
       case 2:
-        found = AttributeDef::kFloat;
+        found = AttributeDef::kHoldsFloat;
         out.f = std::bit_cast<float>(static_cast<uint32_t>(f.value));
         return {};
       case 3:
-        found = AttributeDef::kInt;
+        found = AttributeDef::kHoldsInt;
         out.i = f.integer();
         return {};
       case 4:
-        found = AttributeDef::kString;
+        found = AttributeDef::kHoldsString;
         return text(f, out.s);
       case 5: {
-        found = AttributeDef::kTensor;
+        found = AttributeDef::kHoldsTensor;
         auto tensor = std::make_shared<TensorDef>();
         PTE_CHECK(read_tensor(f, *tensor));
         out.tensor = std::move(tensor);
         return {};
       }
       case 6: {
-        found = AttributeDef::kGraph;
+        found = AttributeDef::kHoldsGraph;
         auto graph = std::make_shared<GraphDef>();
         PTE_CHECK(read_graph(f, *graph, depth + 1));
         out.graph = std::move(graph);
         return {};
       }
       case 7:
-        found = AttributeDef::kFloats;
+        found = AttributeDef::kHoldsFloats;
         return read_floats(f, out.floats);
       case 8:
-        found = AttributeDef::kInts;
+        found = AttributeDef::kHoldsInts;
         return read_varints(f, out.ints);
       case 9:
-        found = AttributeDef::kStrings;
+        found = AttributeDef::kHoldsStrings;
         return texts(f, out.strings);
       case 10:
       case 11:
@@ -187,7 +187,7 @@ Status read_attribute(const WireField& message, AttributeDef& out, int depth) {
       case 15:
       case 22:
       case 23:
-        found = AttributeDef::kOther;
+        found = AttributeDef::kHoldsOther;
         return {};
       case 20:
         out.kind = static_cast<int32_t>(f.value);
@@ -201,9 +201,9 @@ Status read_attribute(const WireField& message, AttributeDef& out, int depth) {
   PTE_CHECK(std::move(done));
   // The type field is missing in files of the first version; a zero number or an empty list is not
   // written at all.
-  if (out.kind == AttributeDef::kNone) out.kind = found;
-  if ((out.kind == AttributeDef::kTensor && out.tensor == nullptr && out.reference.empty()) ||
-      (out.kind == AttributeDef::kGraph && out.graph == nullptr && out.reference.empty()))
+  if (out.kind == AttributeDef::kHoldsNone) out.kind = found;
+  if ((out.kind == AttributeDef::kHoldsTensor && out.tensor == nullptr && out.reference.empty()) ||
+      (out.kind == AttributeDef::kHoldsGraph && out.graph == nullptr && out.reference.empty()))
     return invalid_data("attribute '{}' lacks its value", out.name.substr(0, 80));
   return {};
 }

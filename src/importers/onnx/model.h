@@ -76,20 +76,20 @@ struct GraphDef;
 
 struct AttributeDef {
   enum Kind : int32_t {
-    kNone = 0,
-    kFloat = 1,
-    kInt = 2,
-    kString = 3,
-    kTensor = 4,
-    kGraph = 5,
-    kFloats = 6,
-    kInts = 7,
-    kStrings = 8,
-    kOther = 9
+    kHoldsNone = 0,
+    kHoldsFloat = 1,
+    kHoldsInt = 2,
+    kHoldsString = 3,
+    kHoldsTensor = 4,
+    kHoldsGraph = 5,
+    kHoldsFloats = 6,
+    kHoldsInts = 7,
+    kHoldsStrings = 8,
+    kHoldsOther = 9
   };
   std::string_view name;
   std::string_view reference;  // to an attribute of the function it lies in
-  int32_t kind = kNone;
+  int32_t kind = kHoldsNone;
   float f = 0;
   int64_t i = 0;
   std::string_view s;
