@@ -53,6 +53,8 @@ int run(int argc, const char* const* argv) {
       "says more.");
   Commands commands(app);
   add_export(commands);
+  add_convert(commands);
+  add_check(commands);
   add_run(commands);
   add_classify(commands);
   add_inspect(commands);

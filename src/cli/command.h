@@ -43,8 +43,10 @@ class Commands {
   std::vector<std::pair<CLI::App*, Body>> bodies_;
 };
 
+void add_check(Commands& commands);
 void add_classify(Commands& commands);
 void add_completion(Commands& commands);
+void add_convert(Commands& commands);
 void add_diff(Commands& commands);
 void add_export(Commands& commands);
 void add_extract(Commands& commands);

@@ -69,8 +69,37 @@ std::optional<vision::Metadata> metadata_of(const zoo::Architecture& architectur
   return metadata;
 }
 
+// The zoo's models take the types that they were trained with.
+Status check_dtypes(const std::vector<DType>& dtypes) {
+  for (const DType dtype : dtypes) {
+    if (dtype == DType::kFloat32 || dtype == DType::kInt64) continue;
+    return unsupported(
+        "--input-dtypes {}: models rebuilt from checkpoints take float32 (and int64 "
+        "token ids)",
+        dtype_name(dtype));
+  }
+  return {};
+}
+
+// Of them, the batch alone can be dynamic.
+Result<std::optional<ir::Range>> dynamic_batch(const std::vector<importers::DynamicSize>& sizes) {
+  std::optional<ir::Range> range;
+  for (const importers::DynamicSize& size : sizes) {
+    if (size.dim != 0) {
+      return unsupported(
+          "--dynamic {}:{}: of models rebuilt from checkpoints, dimension 0 alone "
+          "(the batch) can be dynamic",
+          size.input, size.dim);
+    }
+    range = size.range;
+  }
+  return range;
+}
+
 Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOptions& options) {
-  PTE_TRY(const importers::Checkpoint checkpoint, importers::load_checkpoint(file));
+  PTE_TRY(importers::Checkpoint loaded, importers::load_checkpoint(file));
+  const auto shared = std::make_shared<const importers::Checkpoint>(std::move(loaded));
+  const importers::Checkpoint& checkpoint = *shared;
   const zoo::Source source(checkpoint.state, checkpoint.attributes);
   LoadedModel model;
   const zoo::Architecture* architecture = nullptr;
@@ -82,6 +111,8 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
   }
   zoo::BuildOptions build;
   build.input_shapes = options.shapes;
+  PTE_CHECK(check_dtypes(options.import.input_dtypes).at(file.path()));
+  PTE_TRY(build.dynamic_batch, dynamic_batch(options.import.dynamic).at(file.path()));
   if (architecture == nullptr) {
     // Fails, and lists the architectures there are.
     PTE_TRY(model.module, zoo::build(options.architecture, source, build));
@@ -94,6 +125,10 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
       fmt::format("{}, {}, {} parameters", checkpoint.format,
                   plural(checkpoint.state.size(), "tensor"), human_count(checkpoint.parameters));
   model.metadata = metadata_of(*architecture, source, model.module);
+  model.smaller = [shared, architecture]() -> Result<ir::Module> {
+    return zoo::build(*architecture, zoo::Source(shared->state, shared->attributes),
+                      {.small = true});
+  };
   return model;
 }
 

@@ -1,6 +1,7 @@
 // Models as people have them, by content rather than by name.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -28,9 +29,12 @@ struct LoadedModel {
   std::optional<vision::Metadata> metadata;
   // Inputs that the file brought along, by method.
   std::map<std::string, std::vector<EValue>, std::less<>> examples;
+  // The same network on inputs that cost little; null where the sizes cannot be chosen.
+  std::function<Result<ir::Module>()> smaller;
 };
 
-// A file that carries a graph (.pt2, TorchScript, ONNX) or a checkpoint. Errors begin with the file's path.
+// A file that carries a graph (.pt2, TorchScript, ONNX) or a checkpoint. Errors begin with the
+// file's path.
 Result<LoadedModel> load_model(const std::string& path, const LoadOptions& options);
 
 // A .pte as it is; anything that load_model() takes as a portable program made in memory.

@@ -78,6 +78,10 @@ FileKind sniff(const MappedFile& file) {
     }
   }
   if (is_safetensors(text)) return FileKind::kSafetensors;
+  if (begin != std::string_view::npos && text[begin] == '{' &&
+      text.find("\"weight_map\"") != std::string_view::npos) {
+    return FileKind::kSafetensorsIndex;
+  }
   if (is_onnx(text)) return FileKind::kOnnx;
   return FileKind::kUnknown;
 }
@@ -108,6 +112,8 @@ std::string_view describe(FileKind kind) {
       return "an ExecuTorch data file (.ptd)";
     case FileKind::kSafetensors:
       return "a safetensors file";
+    case FileKind::kSafetensorsIndex:
+      return "an index of safetensors files";
     case FileKind::kOnnx:
       return "an ONNX model";
     case FileKind::kTfLite:

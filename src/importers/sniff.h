@@ -21,6 +21,7 @@ enum class FileKind {
   kExecuTorchProgram,
   kExecuTorchData,
   kSafetensors,
+  kSafetensorsIndex,  // the JSON that says which of several files holds which tensor
   kOnnx,
   kTfLite,
   kGguf,

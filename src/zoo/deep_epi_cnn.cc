@@ -110,7 +110,8 @@ std::vector<Architecture> deep_epi_cnn() {
   row.input = "float32[1,1,750]";
   row.source = "OpenSeizureDetector/OpenSeizureDatabase, user_tools/nnTraining2";
   row.licence = "that of the checkpoint";
-  row.methods = {{"forward", default_inputs, check_inputs, define}};
+  row.methods = {
+      {.name = "forward", .inputs = default_inputs, .check = check_inputs, .define = define}};
   return {row};
 }
 

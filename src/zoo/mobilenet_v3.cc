@@ -104,10 +104,9 @@ Architecture row(std::string name, std::string_view parameters, std::string_view
   out.preprocessing = "imagenet";
   out.source = fmt::format("torchvision, {}", file);
   out.licence = "BSD-3-Clause";
-  out.methods = {
-      picture_method(224, 32, [&size](Net& net, const std::vector<ir::Value*>& inputs) {
-        return std::vector<ir::Value*>{define(net, inputs[0], size)};
-      })};
+  out.methods = {picture_method(224, 32, [&size](Net& net, const std::vector<ir::Value*>& inputs) {
+    return std::vector<ir::Value*>{define(net, inputs[0], size)};
+  })};
   return out;
 }
 

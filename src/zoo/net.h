@@ -57,8 +57,8 @@ class Net {
   ir::Value* linear(ir::Value* x, ir::Value* matrix, ir::Value* bias);
   // A tensor of the checkpoint.
   ir::Value* parameter(std::string name, Sizes sizes);
-  // A tensor made of one or several of the checkpoint, which `make` gets as dense float32. It is kept
-  // under the first one's name with a suffix.
+  // A tensor made of one or several of the checkpoint, which `make` gets as dense float32. It is
+  // kept under the first one's name with a suffix.
   template <typename Make>
   ir::Value* transformed(const Weight& a, const Make& make) {
     if (!note({a})) return nullptr;
@@ -72,8 +72,7 @@ class Net {
   template <typename Make>
   ir::Value* transformed(const Weight& a, const Weight& b, const Weight& c, const Make& make) {
     if (!note({a, b, c})) return nullptr;
-    return keep_result(a.name, [&](const Tensors& t) { return make(t[0], t[1], t[2]); },
-                       {a, b, c});
+    return keep_result(a.name, [&](const Tensors& t) { return make(t[0], t[1], t[2]); }, {a, b, c});
   }
   // A tensor that the description computes; `make` is called only when the graph is made.
   template <typename Make>

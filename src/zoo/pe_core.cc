@@ -7,8 +7,8 @@
 //
 // Rotary positions turn neighbouring elements of a head against each other. Here the rows that make
 // queries and keys are put in another order once, so that a head's first half turns against its
-// second: the products of queries and keys are the same, and the graph needs two slices instead of a
-// gather.
+// second: the products of queries and keys are the same, and the graph needs two slices instead of
+// a gather.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -209,7 +209,8 @@ class PeCore {
   std::pair<int64_t, int64_t> patches(const ir::Value* x) const {
     if (!x) return {size_.picture / kPatch, size_.picture / kPatch};
     const ir::SymSizes& sizes = x->tensor().sizes;
-    return {sizes.at(2).constant().value_or(0) / kPatch, sizes.at(3).constant().value_or(0) / kPatch};
+    return {sizes.at(2).constant().value_or(0) / kPatch,
+            sizes.at(3).constant().value_or(0) / kPatch};
   }
 
   ir::Value* norm(ir::Value* x, const std::string& name, int64_t width) {
@@ -262,9 +263,8 @@ class PeCore {
     ir::Value* y = net_.linear(norm(x, name + (timm ? "norm1" : "ln_1"), width), matrix, bias);
     const auto parts = net_.split(y, {2 * width, width}, 2);
     ir::Value* turned = net_.view(parts[0], {-1, tokens, 2 * heads, kHead});
-    ir::Value* swapped = net_.cat({net_.slice(turned, 3, kHead / 2, kHead),
-                                   net_.slice(turned, 3, 0, kHead / 2)},
-                                  3);
+    ir::Value* swapped =
+        net_.cat({net_.slice(turned, 3, kHead / 2, kHead), net_.slice(turned, 3, 0, kHead / 2)}, 3);
     turned = net_.add(net_.mul(turned, cosines_), net_.mul(swapped, sines_));
     const auto both = net_.split(turned, {heads, heads}, 2);
     ir::Value* values = net_.view(parts[1], {-1, tokens, heads, kHead});
@@ -272,9 +272,8 @@ class PeCore {
                width);
     x = net_.add(x, net_.linear(y, name + (timm ? "attn.proj" : "attn.out_proj"), width, width));
     y = norm(x, name + (timm ? "norm2" : "ln_2"), width);
-    return net_.add(
-        x, mlp(y, name + (timm ? "mlp.fc1" : "mlp.c_fc"), name + (timm ? "mlp.fc2" : "mlp.c_proj"),
-               width));
+    return net_.add(x, mlp(y, name + (timm ? "mlp.fc1" : "mlp.c_fc"),
+                           name + (timm ? "mlp.fc2" : "mlp.c_proj"), width));
   }
 
   ir::Value* text_block(ir::Value* x, int64_t index, ir::Value* mask) {
@@ -288,12 +287,12 @@ class PeCore {
     const auto head = [&](ir::Value* part) {
       return heads_first(net_.view(part, {-1, kContext, heads, kHead}));
     };
-    ir::Value* q = net_.call(Op::aten_mul_Scalar,
-                             {parts[0], 1.0 / std::sqrt(static_cast<double>(kHead))});
+    ir::Value* q =
+        net_.call(Op::aten_mul_Scalar, {parts[0], 1.0 / std::sqrt(static_cast<double>(kHead))});
     y = attend(head(q), head(parts[1]), head(parts[2]), mask, kContext, width);
     x = net_.add(x, net_.linear(y, name + "attn.out_proj", width, width));
-    return net_.add(x, mlp(norm(x, name + "ln_2", width), name + "mlp.c_fc", name + "mlp.c_proj",
-                           width));
+    return net_.add(
+        x, mlp(norm(x, name + "ln_2", width), name + "mlp.c_fc", name + "mlp.c_proj", width));
   }
 
   // One learned query over all tokens: [N,T,width] to [N,1,width]. The query is a constant.
@@ -377,6 +376,7 @@ Method image_method(const Size& size, std::string name) {
   method.inputs = [&size](const Source&) {
     return std::vector<Input>{{"image", {1, 3, size.picture, size.picture}}};
   };
+  method.small = [](const Source&) { return std::vector<Input>{{"image", {1, 3, 64, 32}}}; };
   method.check = [](const Source&, const std::vector<Sizes>& inputs) -> Status {
     PTE_CHECK(check_picture(inputs, kPatch));
     if (inputs[0][2] % kPatch == 0 && inputs[0][3] % kPatch == 0) return {};
@@ -425,10 +425,10 @@ Architecture row(const Size& size, std::string_view part) {
   out.input = text ? fmt::format("int64[1,{}]", kContext)
                    : fmt::format("float32[1,3,{},{}]", size.picture, size.picture);
   out.preprocessing = text ? "" : "squash";
-  out.source = fmt::format("Hugging Face facebook/PE-Core-{}",
-                           size.name == "t16_384"   ? "T16-384"
-                           : size.name == "s16_384" ? "S16-384"
-                                                    : "B16-224");
+  out.source =
+      fmt::format("Hugging Face facebook/PE-Core-{}", size.name == "t16_384"   ? "T16-384"
+                                                      : size.name == "s16_384" ? "S16-384"
+                                                                               : "B16-224");
   out.licence = "Apache-2.0";
   out.task = "embed";
   if (both) {

@@ -295,6 +295,12 @@ Method method_of(const SpecOf& spec_of) {
     const int64_t size = spec ? picture_size(*spec, source) : 640;
     return std::vector<Input>{{"images", {1, spec ? spec->input_channels : 3, size, size}}};
   };
+  method.small = [spec_of](const Source& source) {
+    const auto spec = spec_of(source);
+    const int64_t step = spec ? coarsest(*spec) : 32;
+    const int64_t channels = spec ? spec->input_channels : 3;
+    return std::vector<Input>{{"images", {1, channels, 2 * step, step}}};
+  };
   method.check = [spec_of](const Source& source, const std::vector<Sizes>& inputs) -> Status {
     PTE_TRY(const YoloSpec spec, spec_of(source));
     const int64_t step = spec.layers.back().type == "Classify" ? 1 : coarsest(spec);
@@ -351,9 +357,9 @@ Architecture row(std::string name, std::string description, const SpecOf& spec_o
 
 std::vector<Architecture> ultralytics() {
   std::vector<Architecture> rows;
-  Architecture own = row("ultralytics",
-                         "detector, pose, mask or class model from the yaml in its checkpoint",
-                         [](const Source& source) { return yolo_spec(source); });
+  Architecture own =
+      row("ultralytics", "detector, pose, mask or class model from the yaml in its checkpoint",
+          [](const Source& source) { return yolo_spec(source); });
   own.claims = has_yolo_yaml;
   rows.push_back(std::move(own));
   for (const std::string& family : yolo_families()) {

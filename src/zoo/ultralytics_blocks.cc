@@ -51,8 +51,8 @@ Flow YoloBlocks::conv(Flow x, const std::string& name, int64_t out, const ConvOp
       options.kernel > kMaxKernel || options.stride < 1 || options.stride > kMaxKernel ||
       options.padding > kMaxKernel || options.groups < 1 || x.channels % options.groups != 0 ||
       out % options.groups != 0) {
-    return fail(invalid_data("the model's yaml: '{}' makes a convolution that makes no sense",
-                             name));
+    return fail(
+        invalid_data("the model's yaml: '{}' makes a convolution that makes no sense", name));
   }
   Conv conv{.in = x.channels,
             .out = out,
@@ -62,8 +62,8 @@ Flow YoloBlocks::conv(Flow x, const std::string& name, int64_t out, const ConvOp
             .groups = options.groups};
   const std::string norm = name + ".bn";
   // Fused checkpoints have the norm in the convolution already.
-  conv.bias = net_.state().contains(name + ".conv.bias") &&
-              !net_.state().contains(norm + ".running_mean");
+  conv.bias =
+      net_.state().contains(name + ".conv.bias") && !net_.state().contains(norm + ".running_mean");
   x.value = net_.convolution(x.value, name + ".conv", conv);
   if (!conv.bias) x.value = net_.batch_norm(x.value, norm, out, kEps, kMomentum);
   x.channels = out;
@@ -146,8 +146,8 @@ Flow YoloBlocks::attention(Flow x, const std::string& name, int64_t heads) {
   const std::vector<int64_t> picture = {-1, x.channels, height, width};
   Flow value = x;
   value.value = net_.view(parts[2], picture);
-  const Flow position = conv(value, name + ".pe", x.channels,
-                             {.kernel = 3, .groups = x.channels, .activate = false});
+  const Flow position =
+      conv(value, name + ".pe", x.channels, {.kernel = 3, .groups = x.channels, .activate = false});
   Flow out = x;
   out.value = net_.add(net_.view(mixed, picture), position.value);
   return conv(out, name + ".proj", x.channels, {.activate = false});
@@ -191,8 +191,8 @@ Flow YoloBlocks::build_c2f(const Call& call) {
 
 Flow YoloBlocks::build_c3k2(const Call& call) {
   // The larger sizes have the deeper item everywhere.
-  const bool deep = boolean(call, 1, false) || spec_.scale == "m" || spec_.scale == "l" ||
-                    spec_.scale == "x";
+  const bool deep =
+      boolean(call, 1, false) || spec_.scale == "m" || spec_.scale == "l" || spec_.scale == "x";
   const int64_t groups = integer(call, 3, 1);
   const bool shortcut = boolean(call, 4, true);
   return cross_stage(call.inputs[0], call.name, out_channels(call), repeats(call),
@@ -221,10 +221,9 @@ Flow YoloBlocks::build_sppf(const Call& call) {
   std::vector<Flow> parts = {conv(x, call.name + ".cv1", x.channels / 2, {})};
   for (int i = 0; i < 3; ++i) {
     Flow pooled = parts.back();
-    pooled.value =
-        net_.call(Op::aten_max_pool2d, {pooled.value, ir::Arg::ints({kernel, kernel}),
-                                        ir::Arg::ints({1, 1}),
-                                        ir::Arg::ints({kernel / 2, kernel / 2})});
+    pooled.value = net_.call(Op::aten_max_pool2d,
+                             {pooled.value, ir::Arg::ints({kernel, kernel}), ir::Arg::ints({1, 1}),
+                              ir::Arg::ints({kernel / 2, kernel / 2})});
     parts.push_back(pooled);
   }
   return conv(concat(parts), call.name + ".cv2", out_channels(call), {});
@@ -248,8 +247,8 @@ Flow YoloBlocks::build_c2psa(const Call& call) {
 
 Flow YoloBlocks::build_concat(const Call& call) {
   if (integer(call, 0, 1) != 1) {
-    return fail(unsupported("'{}' joins along dimension {}, not channels", call.name,
-                            integer(call, 0, 1)));
+    return fail(
+        unsupported("'{}' joins along dimension {}, not channels", call.name, integer(call, 0, 1)));
   }
   return concat(call.inputs);
 }

@@ -116,6 +116,8 @@ bool fits(const YoloSpec& spec, const Source& source) {
 }
 
 Status choose_scale(YoloSpec& spec, const json& yaml, const Source& source) {
+  const json* scale = member(yaml, "scale");
+  if (scale && scale->is_string()) spec.scale = scale->get<std::string>();
   const json* scales = member(yaml, "scales");
   if (!scales) {
     if (const json* depth = member(yaml, "depth_multiple")) spec.depth = number(*depth).value_or(1);
@@ -129,8 +131,7 @@ Status choose_scale(YoloSpec& spec, const json& yaml, const Source& source) {
   if (!scales->is_object() || scales->empty() || scales->size() > 32) {
     return invalid_data("the model's yaml: 'scales' is no table");
   }
-  const json* scale = member(yaml, "scale");
-  spec.scale = scale && scale->is_string() ? scale->get<std::string>() : scale_in_name(yaml);
+  if (spec.scale.empty()) spec.scale = scale_in_name(yaml);
   if (!spec.scale.empty()) {
     const json* factors = member(*scales, spec.scale);
     if (!factors) {
@@ -279,42 +280,60 @@ const std::vector<Family>& known_families() {
     families.push_back(
         {"yolov8",
          {{0.33, 0.25, 1024}, {0.33, 0.5, 1024}, {0.67, 0.75, 768}, {1, 1, 512}, {1, 1.25, 512}},
-         {conv(-1, 64, 3, 2),     conv(0, 128, 3, 2),      c2f(1, 3, 128, true),
-          conv(2, 256, 3, 2),     c2f(3, 6, 256, true),    conv(4, 512, 3, 2),
-          c2f(5, 6, 512, true),   conv(6, 1024, 3, 2),     c2f(7, 3, 1024, true),
-          sppf(8),                up(9),                   cat(10, 6),
-          c2f(11, 3, 512, false), up(12),                  cat(13, 4),
-          c2f(14, 3, 256, false), conv(15, 256, 3, 2),     cat(16, 12),
-          c2f(17, 3, 512, false), conv(18, 512, 3, 2),     cat(19, 9),
-          c2f(20, 3, 1024, false), detect(15, 18, 21)}});
-    families.push_back(
-        {"yolov5u",
-         {{0.33, 0.25, 1024}, {0.33, 0.5, 1024}, {0.67, 0.75, 1024}, {1, 1, 1024}, {1.33, 1.25, 1024}},
-         {layer({-1}, 1, "Conv", {64, 6, 2, 2}),
+         {conv(-1, 64, 3, 2),
           conv(0, 128, 3, 2),
-          c3(1, 3, 128, true),
+          c2f(1, 3, 128, true),
           conv(2, 256, 3, 2),
-          c3(3, 6, 256, true),
+          c2f(3, 6, 256, true),
           conv(4, 512, 3, 2),
-          c3(5, 9, 512, true),
+          c2f(5, 6, 512, true),
           conv(6, 1024, 3, 2),
-          c3(7, 3, 1024, true),
+          c2f(7, 3, 1024, true),
           sppf(8),
-          conv(9, 512, 1, 1),
-          up(10),
-          cat(11, 6),
-          c3(12, 3, 512, false),
-          conv(13, 256, 1, 1),
-          up(14),
-          cat(15, 4),
-          c3(16, 3, 256, false),
-          conv(17, 256, 3, 2),
-          cat(18, 14),
-          c3(19, 3, 512, false),
-          conv(20, 512, 3, 2),
-          cat(21, 10),
-          c3(22, 3, 1024, false),
-          detect(17, 20, 23)}});
+          up(9),
+          cat(10, 6),
+          c2f(11, 3, 512, false),
+          up(12),
+          cat(13, 4),
+          c2f(14, 3, 256, false),
+          conv(15, 256, 3, 2),
+          cat(16, 12),
+          c2f(17, 3, 512, false),
+          conv(18, 512, 3, 2),
+          cat(19, 9),
+          c2f(20, 3, 1024, false),
+          detect(15, 18, 21)}});
+    families.push_back({"yolov5u",
+                        {{0.33, 0.25, 1024},
+                         {0.33, 0.5, 1024},
+                         {0.67, 0.75, 1024},
+                         {1, 1, 1024},
+                         {1.33, 1.25, 1024}},
+                        {layer({-1}, 1, "Conv", {64, 6, 2, 2}),
+                         conv(0, 128, 3, 2),
+                         c3(1, 3, 128, true),
+                         conv(2, 256, 3, 2),
+                         c3(3, 6, 256, true),
+                         conv(4, 512, 3, 2),
+                         c3(5, 9, 512, true),
+                         conv(6, 1024, 3, 2),
+                         c3(7, 3, 1024, true),
+                         sppf(8),
+                         conv(9, 512, 1, 1),
+                         up(10),
+                         cat(11, 6),
+                         c3(12, 3, 512, false),
+                         conv(13, 256, 1, 1),
+                         up(14),
+                         cat(15, 4),
+                         c3(16, 3, 256, false),
+                         conv(17, 256, 3, 2),
+                         cat(18, 14),
+                         c3(19, 3, 512, false),
+                         conv(20, 512, 3, 2),
+                         cat(21, 10),
+                         c3(22, 3, 1024, false),
+                         detect(17, 20, 23)}});
     return families;
   }();
   return all;

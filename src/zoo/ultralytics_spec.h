@@ -1,5 +1,5 @@
-// The layer list that an Ultralytics model is made from: out of the yaml that its checkpoint carries,
-// or one that is known here.
+// The layer list that an Ultralytics model is made from: out of the yaml that its checkpoint
+// carries, or one that is known here.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -52,8 +52,7 @@ std::string error_of(const json& config) {
 }
 
 std::string output_type(const ir::Module& module, size_t index = 0) {
-  return ir::to_string(
-      module.methods.at("forward").graph->outputs().at(index).value->type());
+  return ir::to_string(module.methods.at("forward").graph->outputs().at(index).value->type());
 }
 
 TEST(Ultralytics, TheYamlDecides) {
@@ -79,8 +78,8 @@ TEST(Ultralytics, TheYamlDecides) {
   EXPECT_EQ(strides.data_as<float>()[511], 2.0f);
   EXPECT_EQ(strides.data_as<float>()[512], 4.0f);
   const Tensor& anchors = module->constants.at("anchors").data;
-  EXPECT_EQ(anchors.data_as<float>()[15], 15.5f);        // x of the first row's last cell
-  EXPECT_EQ(anchors.data_as<float>()[640 + 16], 1.5f);   // y of the second row
+  EXPECT_EQ(anchors.data_as<float>()[15], 15.5f);       // x of the first row's last cell
+  EXPECT_EQ(anchors.data_as<float>()[640 + 16], 1.5f);  // y of the second row
   EXPECT_EQ((*recognised)->labels(source), (std::vector<std::string>{"cat", "dog", "owl"}));
 }
 
@@ -174,36 +173,36 @@ TEST(Ultralytics, YamlThatMakesNoSenseIsRefused) {
     config[json::json_pointer("/yaml" + pointer)] = value;
     return error_of(config);
   };
-  for (const auto& [pointer, value] : std::vector<std::pair<std::string, json>>{
-           {"/backbone", 3},
-           {"/backbone", json::array()},
-           {"/backbone/1", "Conv"},
-           {"/backbone/1/0", 5},
-           {"/backbone/1/0", -3},
-           {"/backbone/1/0", json::array()},
-           {"/backbone/1/0", "x"},
-           {"/backbone/1/1", 0},
-           {"/backbone/1/1", 1 << 30},
-           {"/backbone/1/2", nullptr},
-           {"/backbone/1/3", 4},
-           {"/backbone/1/3", json::array({"x"})},
-           {"/backbone/1/3", json::array({1e30})},
-           {"/backbone/1/3", json::array({-8})},
-           {"/backbone/0/3/1", 10000},
-           {"/backbone/0/3/2", 0},
-           {"/backbone/2/3/1", "x"},
-           {"/head/0/3/1", 0},
-           {"/head/0/3/1", 3.0e9},
-           {"/head/1/3/0", 2},
-           {"/nc", 0},
-           {"/nc", -1},
-           {"/channels", 0},
-           {"/kpt_shape", 4},
-           {"/scale", "q"},
-           {"/scales", 7},
-           {"/scales/n", {1, 2}},
-           {"/scales/n", {-1, 1, 1}},
-           {"/scales/n", {1, 1e300, 1}}}) {
+  for (const auto& [pointer, value] :
+       std::vector<std::pair<std::string, json>>{{"/backbone", 3},
+                                                 {"/backbone", json::array()},
+                                                 {"/backbone/1", "Conv"},
+                                                 {"/backbone/1/0", 5},
+                                                 {"/backbone/1/0", -3},
+                                                 {"/backbone/1/0", json::array()},
+                                                 {"/backbone/1/0", "x"},
+                                                 {"/backbone/1/1", 0},
+                                                 {"/backbone/1/1", 1 << 30},
+                                                 {"/backbone/1/2", nullptr},
+                                                 {"/backbone/1/3", 4},
+                                                 {"/backbone/1/3", json::array({"x"})},
+                                                 {"/backbone/1/3", json::array({1e30})},
+                                                 {"/backbone/1/3", json::array({-8})},
+                                                 {"/backbone/0/3/1", 10000},
+                                                 {"/backbone/0/3/2", 0},
+                                                 {"/backbone/2/3/1", "x"},
+                                                 {"/head/0/3/1", 0},
+                                                 {"/head/0/3/1", 3.0e9},
+                                                 {"/head/1/3/0", 2},
+                                                 {"/nc", 0},
+                                                 {"/nc", -1},
+                                                 {"/channels", 0},
+                                                 {"/kpt_shape", 4},
+                                                 {"/scale", "q"},
+                                                 {"/scales", 7},
+                                                 {"/scales/n", {1, 2}},
+                                                 {"/scales/n", {-1, 1, 1}},
+                                                 {"/scales/n", {1, 1e300, 1}}}) {
     EXPECT_NE(changed(pointer, value), "no error") << pointer << " " << value;
   }
 }

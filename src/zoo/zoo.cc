@@ -42,7 +42,7 @@ bool belongs(const Architecture& architecture, std::string_view name) {
 
 struct Fit {
   const Architecture* architecture = nullptr;
-  size_t found = 0;   // keys there by name
+  size_t found = 0;    // keys there by name
   size_t fitting = 0;  // of them, those of the right size
   size_t needed = 0;
   size_t present = 0;  // tensors that the checkpoint has for it
@@ -158,7 +158,8 @@ Result<ir::Type> input_type(const Input& input, const std::optional<ir::Range>& 
 
 Status build_method(const Architecture& architecture, const Method& method, const Source& source,
                     const BuildOptions& options, ir::Module& module) {
-  std::vector<Input> inputs = method.inputs(source);
+  std::vector<Input> inputs =
+      options.small && method.small ? method.small(source) : method.inputs(source);
   if (!options.input_shapes.empty()) {
     PTE_CHECK(method.check(source, options.input_shapes).at(architecture.name));
     for (size_t i = 0; i < inputs.size(); ++i) inputs[i].sizes = options.input_shapes[i];
@@ -174,7 +175,8 @@ Status build_method(const Architecture& architecture, const Method& method, cons
   Net net(source, builder);
   const std::vector<ir::Value*> outputs = method.define(net, values);
   if (!net.status()) return Error(net.status().error()).at(architecture.name);
-  if (outputs.empty()) return internal_error("{}: the description gives no output", architecture.name);
+  if (outputs.empty())
+    return internal_error("{}: the description gives no output", architecture.name);
   for (ir::Value* output : outputs) graph.add_output(output);
   return {};
 }
@@ -193,7 +195,8 @@ std::string plain_name(std::string_view name) {
 std::span<const Architecture> architectures() {
   static const std::vector<Architecture> all = [] {
     std::vector<Architecture> rows;
-    for (const auto family : {efficientnet_lite, mobilenet_v2, mobilenet_v3, resnet, pe_core, ultralytics, deep_epi_cnn}) {
+    for (const auto family : {efficientnet_lite, mobilenet_v2, mobilenet_v3, resnet, pe_core,
+                              ultralytics, deep_epi_cnn}) {
       for (Architecture& row : family()) rows.push_back(std::move(row));
     }
     return rows;
@@ -212,6 +215,7 @@ const Architecture* find(std::string_view name) {
 Method picture_method(int64_t size, int64_t smallest, decltype(Method::define) define) {
   Method method;
   method.inputs = [size](const Source&) { return std::vector<Input>{{"x", {1, 3, size, size}}}; };
+  method.small = [](const Source&) { return std::vector<Input>{{"x", {1, 3, 64, 64}}}; };
   method.check = [smallest](const Source&, const std::vector<Sizes>& inputs) {
     return check_picture(inputs, smallest);
   };
@@ -268,8 +272,7 @@ Result<ir::Module> build(const Architecture& architecture, const Source& source,
   return module;
 }
 
-Result<ir::Module> build(std::string_view name, const Source& source,
-                         const BuildOptions& options) {
+Result<ir::Module> build(std::string_view name, const Source& source, const BuildOptions& options) {
   const Architecture* architecture = find(name);
   if (!architecture) {
     return invalid_argument("no architecture is named '{}'", name)

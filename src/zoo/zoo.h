@@ -38,6 +38,9 @@ struct Method {
   std::string name = "forward";
   // What it takes unless the caller says otherwise; may depend on the checkpoint.
   std::function<std::vector<Input>(const Source&)> inputs;
+  // Inputs on which the same network costs little, for a quick look at whether a program of it
+  // computes what it should; may be absent.
+  std::function<std::vector<Input>(const Source&)> small = {};
   // Checks other sizes, as many inputs as `inputs` gives.
   std::function<Status(const Source&, const std::vector<Sizes>&)> check;
   // Describes the network and gives its outputs: run once to learn the keys it needs, then again to
@@ -79,6 +82,7 @@ struct BuildOptions {
   std::vector<Sizes> input_shapes;
   // Dimension 0 of every input becomes a symbol of this range.
   std::optional<ir::Range> dynamic_batch;
+  bool small = false;  // of methods that have them: the small inputs
 };
 
 // A verified module with the architecture's methods. Constants are named as in the state dict and

@@ -200,8 +200,8 @@ TEST(Zoo, PeCoreTakesOtherSizesAndBatches) {
       build("pe_core_t16_384", zeros_for("pe_core_t16_384"), {.dynamic_batch = ir::Range{1, 8}});
   ASSERT_TRUE(dynamic) << dynamic.error().message;
   // Which sizes would they be of?
-  EXPECT_FALSE(build("pe_core_t16_384", zeros_for("pe_core_t16_384"),
-                     {.input_shapes = {{1, 3, 384, 384}}}));
+  EXPECT_FALSE(
+      build("pe_core_t16_384", zeros_for("pe_core_t16_384"), {.input_shapes = {{1, 3, 384, 384}}}));
 }
 
 TEST(Zoo, NamesMayBeWrittenInSeveralWays) {

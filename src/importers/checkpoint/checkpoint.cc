@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/zip.h"
 #include "importers/checkpoint/metadata.h"
+#include "importers/checkpoint/safetensors.h"
 #include "importers/checkpoint/tensors.h"
 #include "importers/sniff.h"
 
@@ -183,6 +184,10 @@ Result<Checkpoint> load(const MappedFile& file, const CheckpointOptions& options
       return load_legacy(file, options);
     case FileKind::kPickle:
       return load_pickle(file, options);
+    case FileKind::kSafetensors:
+      return load_safetensors(file);
+    case FileKind::kSafetensorsIndex:
+      return load_safetensors_index(file);
     default:
       return not_a_checkpoint(kind);
   }

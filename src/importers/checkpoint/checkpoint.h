@@ -1,5 +1,6 @@
-// torch.save checkpoints (.pth, .pt, .ckpt), both the zip format and the legacy one, without
-// Python: named tensors as views of the mapped file, and what was saved beside them.
+// torch.save checkpoints (.pth, .pt, .ckpt), both the zip format and the legacy one, and
+// safetensors, in one file or several, without Python: named tensors as views of the mapped file,
+// and what was saved beside them.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,7 +13,7 @@
 namespace pte::importers {
 
 struct Checkpoint {
-  std::string format;       // "torch.save zip", "legacy torch.save", "pickle"
+  std::string format;       // "torch.save zip", "legacy torch.save", "pickle", "safetensors"
   StateDict state;          // in file order; metadata holds the scalars of `metadata` by path
   int64_t parameters = 0;   // as StateDict::parameter_count(); buffers of whole modules left out
   std::string found_under;  // "model_state_dict"; "" when the file is the state dict
