@@ -13,8 +13,7 @@
 
 #include "base/file.h"
 #include "importers/onnx/onnx.h"
-#include "lowering/emit.h"
-#include "passes/pipelines.h"
+#include "lowering/lower.h"
 #include "runtime/method.h"
 
 namespace pte {
@@ -70,13 +69,14 @@ Verdict of_error(const Error& error, bool importing) {
   return {refused ? "refused" : "failed", error.message};
 }
 
-// A program for our own runtime, which has kernels for more than the official one.
-Result<program::Program> emit(ir::Module module) {
-  PTE_TRY(const auto timings, passes::run_passes(module, passes::portable_pipeline(), {}));
-  static_cast<void>(timings);
-  lowering::EmitOptions options;
-  options.any_kernel = true;
-  return lowering::emit(module, options);
+// A program that the official runtime runs, or, when there is none, one for ours alone.
+Result<program::Program> emit(const ir::Module& module) {
+  auto official = lowering::lower(module.clone(), {});
+  if (official) return std::move(official->program);
+  lowering::Options options;
+  options.foreign = passes::Foreign::kIgnore;
+  PTE_TRY(lowering::Lowered own, lowering::lower(module.clone(), options));
+  return std::move(own.program);
 }
 
 Verdict run_case(const fs::path& folder) {
@@ -98,7 +98,7 @@ Verdict run_case(const fs::path& folder) {
     for (const Tensor& input : *inputs) options.example.emplace_back(input);
     auto read = importers::import_onnx(*file, options);
     if (!read) return of_error(read.error(), true);
-    auto lowered = emit(std::move(read->imported.module));
+    auto lowered = emit(read->imported.module);
     if (!lowered) return of_error(lowered.error(), true);
     const auto program = std::make_shared<const program::Program>(std::move(*lowered));
     auto method = runtime::Method::load(program, "forward", {});

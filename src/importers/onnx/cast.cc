@@ -31,12 +31,14 @@ NarrowFloat facts_of(int32_t type) {
   }
 }
 
-// The power of two at or below |x|, from the bits of a float32.
+// The power of two at or below |x|: what the logarithm says, corrected where it was rounded.
 Ex power_of_two(const Ex& x) {
   Emitter& e = *x.e;
-  const Ex bits = e.call(Op::aten_view_copy_dtype, {x.v, DType::kInt32});
-  const Ex exponent = e.call(Op::aten_bitwise_and_Scalar, {bits.v, int64_t{0x7F800000}});
-  return e.call(Op::aten_view_copy_dtype, {exponent.v, DType::kFloat32});
+  const Ex size = x.abs();
+  const Ex exponent = e.call(Op::aten_log2, {size.v}).floor();
+  Ex power = e.call(Op::aten_pow_Scalar, {2.0, exponent.v});
+  power = e.where(power > size, power * 0.5, power);
+  return e.where(power * 2.0 <= size, power * 2.0, power);
 }
 
 // float8e8m0 holds powers of two alone.
