@@ -20,7 +20,8 @@ struct ImportFlags {
 // --input-dtypes, --example, --dynamic and --import-method.
 void add_import_flags(CLI::App* command, ImportFlags& flags);
 
-// Fails with kInvalidArgument, naming the flag and the word, and with what reading a file fails with.
+// Fails with kInvalidArgument, naming the flag and the word, and with what reading a file fails
+// with.
 Result<importers::ImportOptions> import_options(const ImportFlags& flags);
 
 }  // namespace pte::cli

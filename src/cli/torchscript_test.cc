@@ -37,7 +37,7 @@ TEST_P(TorchScriptGoldens, AnswerAsEagerDoes) {
     if (expected[i].is_number()) {
       // A number that the run decides comes as a tensor of one element.
       const auto* held = value.get<Tensor>();
-      const double number = held != nullptr       ? static_cast<double>(*held->data_as<int64_t>())
+      const double number = held != nullptr      ? static_cast<double>(*held->data_as<int64_t>())
                             : value.is<double>() ? *value.get<double>()
                                                  : static_cast<double>(*value.get<int64_t>());
       EXPECT_DOUBLE_EQ(number, expected[i].get<double>());
@@ -59,8 +59,8 @@ TEST_P(TorchScriptGoldens, AnswerAsEagerDoes) {
 INSTANTIATE_TEST_SUITE_P(Files, TorchScriptGoldens,
                          ::testing::Values("traced_convolution", "scripted_convolution",
                                            "frozen_convolution", "mobile_convolution",
-                                           "traced_sizes", "language", "mobile_language",
-                                           "counter", "branch", "loop"),
+                                           "traced_sizes", "language", "mobile_language", "counter",
+                                           "branch", "loop"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

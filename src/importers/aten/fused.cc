@@ -40,8 +40,7 @@ Attended attend(Scope& s, const Block& b) {
     parts = split_sizes(linear(s, b.query, b.weight, b.bias), {b.width, b.width, b.width}, -1);
   } else {
     const Exprs weights = split_sizes(b.weight, {b.width, b.width, b.width}, 0);
-    const Exprs biases =
-        b.bias ? split_sizes(b.bias, {b.width, b.width, b.width}, 0) : Exprs(3);
+    const Exprs biases = b.bias ? split_sizes(b.bias, {b.width, b.width, b.width}, 0) : Exprs(3);
     const Expr* inputs[] = {&b.query, &b.key, &b.value};
     for (size_t i = 0; i < 3 && weights.size() == 3 && biases.size() == 3; ++i)
       parts.push_back(linear(s, *inputs[i], weights[i], biases[i]));
@@ -57,8 +56,8 @@ Attended attend(Scope& s, const Block& b) {
   if (b.mask) {
     // PyTorch takes the truth of other masks: whatever is not zero hides.
     Expr mask = b.mask.dtype() == DType::kBool ? b.mask : ne(b.mask, int64_t{0});
-    const bool padding = b.mask_kind == 1 || (!b.mask_kind && mask.rank() == 2 &&
-                                              !(mask.size(0) == b.query.size(1)));
+    const bool padding = b.mask_kind == 1 ||
+                         (!b.mask_kind && mask.rank() == 2 && !(mask.size(0) == b.query.size(1)));
     if (mask.rank() == 2) mask = padding ? unsqueeze(unsqueeze(mask, 1), 2) : mask;
     scores = where(mask, -INFINITY, scores);
   }
@@ -77,7 +76,7 @@ std::optional<int64_t> mask_kind(Scope& s, size_t index) {
 }
 
 Results multi_head_attention(Scope& s) {
-  const Block block{s.x(0), s.x(1), s.x(2), s.integer(3), s.integer(4), s.x(5),
+  const Block block{s.x(0), s.x(1), s.x(2), s.integer(3), s.integer(4),    s.x(5),
                     s.x(6), s.x(7), s.x(8), s.x(9),       mask_kind(s, 12)};
   const Attended made = attend(s, block);
   if (!s.flag(10)) return {made.out, Arg()};
@@ -114,14 +113,16 @@ Results convolution_mode(Scope& s) {
 }
 
 constexpr Composite kComposites[] = {
-    {"aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int "
+    {"aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, "
+     "int "
      "num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? "
      "mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> "
      "(Tensor, Tensor)",
      multi_head_attention},
     {"aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor "
      "qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool "
-     "norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor "
+     "norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, "
+     "Tensor "
      "norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, "
      "Tensor? mask=None, int? mask_type=None) -> Tensor",
      encoder_layer},

@@ -45,10 +45,20 @@ std::vector<size_t> slice_places(const std::vector<Argument>& args, size_t size)
 }  // namespace
 
 bool Builtins::keeps_unknown(std::string_view name) {
-  constexpr std::string_view kNames[] = {
-      "aten::append",  "aten::_set_item",   "aten::len",        "aten::__is__", "aten::__isnot__",
-      "aten::insert",  "aten::extend",      "aten::items",      "aten::keys",   "aten::values",
-      "prim::unchecked_cast", "aten::list", "aten::_unwrap_optional", "prim::unchecked_unwrap_optional"};
+  constexpr std::string_view kNames[] = {"aten::append",
+                                         "aten::_set_item",
+                                         "aten::len",
+                                         "aten::__is__",
+                                         "aten::__isnot__",
+                                         "aten::insert",
+                                         "aten::extend",
+                                         "aten::items",
+                                         "aten::keys",
+                                         "aten::values",
+                                         "prim::unchecked_cast",
+                                         "aten::list",
+                                         "aten::_unwrap_optional",
+                                         "prim::unchecked_unwrap_optional"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
@@ -95,8 +105,8 @@ Answer Builtins::language(Evaluator& e, std::string_view name, const std::vector
              value.get<ir::Device>() != nullptr;
     };
     if (plain(args[0].value) || plain(args[1].value)) {
-      return answer(Value(equal(args[0].value, args[1].value).value_or(false) ==
-                          (name == "aten::eq")));
+      return answer(
+          Value(equal(args[0].value, args[1].value).value_or(false) == (name == "aten::eq")));
     }
   }
   if (name == "aten::__not__" && count == 1) {
@@ -111,8 +121,8 @@ Answer Builtins::language(Evaluator& e, std::string_view name, const std::vector
                step = args[2].value.integer();
     if (!lo || !hi || !step) return unsupported("a range whose bounds depend on the input");
     if (*step == 0) return invalid_argument("a range of step 0");
-    const double span = (static_cast<double>(*hi) - static_cast<double>(*lo)) /
-                        static_cast<double>(*step);
+    const double span =
+        (static_cast<double>(*hi) - static_cast<double>(*lo)) / static_cast<double>(*step);
     if (span > 1e15) return make_error(Code::kResourceLimit, "a range of {} steps", span);
     return answer(Value(static_cast<int64_t>(std::max(0.0, std::ceil(span)))));
   }
@@ -126,26 +136,39 @@ Answer Builtins::language(Evaluator& e, std::string_view name, const std::vector
     if (args[0].value.is_none()) return invalid_argument("None where a value is expected");
     return answer(args[0].value);
   }
-  constexpr std::string_view kSame[] = {"prim::unchecked_cast", "prim::data",  "aten::cpu",
-                                        "aten::cuda",           "aten::data",  "prim::Uninitialized",
-                                        "aten::requires_grad_", "aten::wait",  "aten::pin_memory"};
+  constexpr std::string_view kSame[] = {"prim::unchecked_cast", "prim::data", "aten::cpu",
+                                        "aten::cuda",           "aten::data", "prim::Uninitialized",
+                                        "aten::requires_grad_", "aten::wait", "aten::pin_memory"};
   if (count >= 1 && std::find(std::begin(kSame), std::end(kSame), name) != std::end(kSame))
     return answer(args[0].value);
-  constexpr std::string_view kNothing[] = {"aten::warn",        "aten::set_grad_enabled",
-                                           "prim::Print",       "aten::manual_seed",
-                                           "prim::AutocastEnter", "prim::AutocastExit",
-                                           "aten::_assert",     "aten::_assert_async"};
+  constexpr std::string_view kNothing[] = {
+      "aten::warn",          "aten::set_grad_enabled", "prim::Print",   "aten::manual_seed",
+      "prim::AutocastEnter", "prim::AutocastExit",     "aten::_assert", "aten::_assert_async"};
   if (std::find(std::begin(kNothing), std::end(kNothing), name) != std::end(kNothing))
     return answer(Value());
-  constexpr std::string_view kFalse[] = {
-      "aten::is_grad_enabled",       "aten::is_scripting_false",  "aten::is_autocast_enabled",
-      "aten::is_autocast_cpu_enabled", "prim::is_cuda",           "prim::is_mkldnn",
-      "prim::is_quantized",          "prim::is_sparse",           "prim::is_nested",
-      "prim::is_meta",               "prim::is_xpu",              "prim::is_mps",
-      "prim::is_vulkan",             "prim::requires_grad",       "aten::is_conj",
-      "aten::is_neg",                "aten::is_inference",        "aten::is_sparse",
-      "prim::is_sparse_csr",         "prim::is_maia",             "prim::is_ipu",
-      "aten::cuda_is_available",     "aten::is_nested"};
+  constexpr std::string_view kFalse[] = {"aten::is_grad_enabled",
+                                         "aten::is_scripting_false",
+                                         "aten::is_autocast_enabled",
+                                         "aten::is_autocast_cpu_enabled",
+                                         "prim::is_cuda",
+                                         "prim::is_mkldnn",
+                                         "prim::is_quantized",
+                                         "prim::is_sparse",
+                                         "prim::is_nested",
+                                         "prim::is_meta",
+                                         "prim::is_xpu",
+                                         "prim::is_mps",
+                                         "prim::is_vulkan",
+                                         "prim::requires_grad",
+                                         "aten::is_conj",
+                                         "aten::is_neg",
+                                         "aten::is_inference",
+                                         "aten::is_sparse",
+                                         "prim::is_sparse_csr",
+                                         "prim::is_maia",
+                                         "prim::is_ipu",
+                                         "aten::cuda_is_available",
+                                         "aten::is_nested"};
   if (std::find(std::begin(kFalse), std::end(kFalse), name) != std::end(kFalse))
     return answer(Value(false));
   if (name == "aten::is_scripting" || name == "prim::is_leaf") return answer(Value(true));
@@ -216,7 +239,8 @@ Answer Builtins::containers(Evaluator& e, std::string_view name,
   if (name == "aten::mul" && count == 2 && args[1].value.integer()) {
     const int64_t times = std::max<int64_t>(0, *args[1].value.integer());
     if (times > 0 && items->size() > 0) {
-      if (times > (int64_t{1} << 26)) return make_error(Code::kResourceLimit, "a list of that size");
+      if (times > (int64_t{1} << 26))
+        return make_error(Code::kResourceLimit, "a list of that size");
       PTE_CHECK(e.spend_memory(times * static_cast<int64_t>(items->size())));
     }
     Values made;
@@ -258,11 +282,10 @@ Answer Builtins::containers(Evaluator& e, std::string_view name,
     }
     return answer(Value(all));
   }
-  const bool numbers = !items->empty() && std::all_of(items->begin(), items->end(),
-                                                      [](const Value& item) {
-                                                        return item.scalar() ||
-                                                               item.get<Number>() != nullptr;
-                                                      });
+  const bool numbers =
+      !items->empty() && std::all_of(items->begin(), items->end(), [](const Value& item) {
+        return item.scalar() || item.get<Number>() != nullptr;
+      });
   if (numbers && (name == "prim::min" || name == "prim::max" || name == "aten::sum") &&
       count == 1) {
     const std::string op = name == "aten::sum" ? "aten::add" : std::string(name);

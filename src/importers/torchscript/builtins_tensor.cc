@@ -54,8 +54,8 @@ Result<Value> Builtins::size_of(Evaluator& e, const TensorPtr& cell, size_t dim)
   PTE_TRY(const ir::TensorType type, e.type_of(cell));
   if (const auto number = type.sizes[dim].constant()) return Value(*number);
   PTE_TRY(ir::Value * held, e.value_of(cell));
-  PTE_TRY(ir::Value * made, e.context().maker.call(Op::aten_sym_size_int,
-                                                   {held, static_cast<int64_t>(dim)}, "size"));
+  PTE_TRY(ir::Value * made,
+          e.context().maker.call(Op::aten_sym_size_int, {held, static_cast<int64_t>(dim)}, "size"));
   Number number;
   number.size = made;
   return Value(number);
@@ -95,8 +95,7 @@ Result<Value> Builtins::item(Evaluator& e, const TensorPtr& cell,
   return Value(number);
 }
 
-Answer Builtins::questions(Evaluator& e, std::string_view name,
-                           const std::vector<Argument>& args) {
+Answer Builtins::questions(Evaluator& e, std::string_view name, const std::vector<Argument>& args) {
   const size_t count = args.size();
   if (count == 0) return nothing();
   const Value& first = args[0].value;
@@ -188,7 +187,8 @@ Answer Builtins::questions(Evaluator& e, std::string_view name,
     return answer(Value(static_cast<int64_t>(pte::size_of(type.dtype))));
   if (name == "aten::is_floating_point") return flag(is_floating(type.dtype));
   if (name == "aten::is_complex") return flag(is_complex(type.dtype));
-  if (name == "aten::is_signed") return flag(type.dtype != DType::kUInt8 && type.dtype != DType::kBool);
+  if (name == "aten::is_signed")
+    return flag(type.dtype != DType::kUInt8 && type.dtype != DType::kBool);
   if (name == "aten::is_contiguous") return flag(cell->contiguous);
   if (name == "aten::is_same_size" && count == 2 && args[1].value.tensor()) {
     PTE_TRY(const ir::TensorType other, e.type_of(args[1].value.tensor()));
@@ -242,8 +242,8 @@ Answer Builtins::questions(Evaluator& e, std::string_view name,
     if (!sizes || type.rank() > 4) return unsupported("tolist() of a tensor of dynamic size");
     Values items;
     for (int64_t i = 0; i < (*sizes)[0]; ++i) {
-      PTE_TRY(Value part, e.call_operator("aten::select", {{"", first}, {"", Value(0)},
-                                                           {"", Value(i)}}));
+      PTE_TRY(Value part,
+              e.call_operator("aten::select", {{"", first}, {"", Value(0)}, {"", Value(i)}}));
       PTE_TRY(part, e.call_operator("aten::tolist", {{"", std::move(part)}}));
       items.push_back(std::move(part));
     }
@@ -296,8 +296,8 @@ Result<Value> Builtins::tensor_of_list(Evaluator& e, const Value& data,
     } else {
       floating |= leaf.get<double>() != nullptr ||
                   (number != nullptr && number->kind == Number::Kind::kFloat);
-      flags &= leaf.get<bool>() != nullptr ||
-               (number != nullptr && number->kind == Number::Kind::kBool);
+      flags &=
+          leaf.get<bool>() != nullptr || (number != nullptr && number->kind == Number::Kind::kBool);
     }
     all_known &= leaf.scalar().has_value();
   }
@@ -338,7 +338,7 @@ Result<Value> Builtins::tensor_of_list(Evaluator& e, const Value& data,
     TensorPtr cell = leaf.tensor();
     if (!cell) {
       const auto* number = leaf.get<Number>();
-      PTE_TRY(cell, e.number_tensor(leaf, number != nullptr ? number->kind
+      PTE_TRY(cell, e.number_tensor(leaf, number != nullptr    ? number->kind
                                           : leaf.get<double>() ? Number::Kind::kFloat
                                                                : Number::Kind::kInt));
     }
@@ -349,8 +349,8 @@ Result<Value> Builtins::tensor_of_list(Evaluator& e, const Value& data,
     PTE_TRY(value, e.context().maker.call(Op::aten_view, {value, Arg::ints({1})}, "element"));
     parts.emplace_back(value);
   }
-  PTE_TRY(ir::Value * made, e.context().maker.call(Op::aten_cat, {Arg(std::move(parts)), 0},
-                                                   "tensor"));
+  PTE_TRY(ir::Value * made,
+          e.context().maker.call(Op::aten_cat, {Arg(std::move(parts)), 0}, "tensor"));
   PTE_TRY(made, e.context().maker.call(Op::aten_view, {made, Arg::ints(sizes)}, "tensor"));
   return Value(e.new_tensor(e.context().aliases.add_root(made)));
 }
@@ -365,8 +365,8 @@ Answer Builtins::make_tensor(Evaluator& e, const std::vector<Argument>& args) {
   if (data.tensor()) {
     PTE_TRY(const ir::TensorType type, e.type_of(data.tensor()));
     if (!dtype || *dtype == type.dtype) return answer(data);
-    PTE_TRY(Value made, e.call_operator("aten::to", {args[0], {"", Value(static_cast<int64_t>(
-                                                                       *dtype))}}));
+    PTE_TRY(Value made,
+            e.call_operator("aten::to", {args[0], {"", Value(static_cast<int64_t>(*dtype))}}));
     return answer(std::move(made));
   }
   PTE_TRY(Value made, tensor_of_list(e, data, dtype));
@@ -425,8 +425,8 @@ Answer Builtins::tensors(Evaluator& e, std::string_view name, const std::vector<
   if (name == "aten::to") return to(e, args);
   // What leaves a known number as it is.
   if (const TensorPtr cell = args[0].value.tensor(); cell->known) {
-    constexpr std::string_view kSame[] = {"aten::detach", "aten::alias",   "aten::contiguous",
-                                          "aten::clone",  "aten::squeeze", "aten::lift_fresh",
+    constexpr std::string_view kSame[] = {"aten::detach",   "aten::alias",   "aten::contiguous",
+                                          "aten::clone",    "aten::squeeze", "aten::lift_fresh",
                                           "aten::expand_as"};
     if (args.size() == 1 && std::find(std::begin(kSame), std::end(kSame), name) != std::end(kSame))
       return answer(Value(Evaluator::known(*cell->known, cell->known_dtype)));
@@ -437,15 +437,14 @@ Answer Builtins::tensors(Evaluator& e, std::string_view name, const std::vector<
     DType dtype;
   };
   constexpr Cast kCasts[] = {
-      {"aten::float", DType::kFloat32},   {"aten::double", DType::kFloat64},
-      {"aten::half", DType::kFloat16},    {"aten::bfloat16", DType::kBFloat16},
-      {"aten::int", DType::kInt32},       {"aten::long", DType::kInt64},
-      {"aten::bool", DType::kBool},       {"aten::byte", DType::kUInt8},
+      {"aten::float", DType::kFloat32},       {"aten::double", DType::kFloat64},
+      {"aten::half", DType::kFloat16},        {"aten::bfloat16", DType::kBFloat16},
+      {"aten::int", DType::kInt32},           {"aten::long", DType::kInt64},
+      {"aten::bool", DType::kBool},           {"aten::byte", DType::kUInt8},
       {"aten::_cast_Float", DType::kFloat32}, {"aten::_cast_Long", DType::kInt64},
-      {"aten::_cast_Int", DType::kInt32}, {"aten::_cast_Double", DType::kFloat64}};
+      {"aten::_cast_Int", DType::kInt32},     {"aten::_cast_Double", DType::kFloat64}};
   for (const Cast& cast : kCasts) {
-    if (name == cast.name)
-      return to(e, {args[0], {"", Value(static_cast<int64_t>(cast.dtype))}});
+    if (name == cast.name) return to(e, {args[0], {"", Value(static_cast<int64_t>(cast.dtype))}});
   }
   return nothing();
 }

@@ -95,7 +95,8 @@ Result<Instruction> read_instruction(const Value& row) {
 
 Result<BytecodeMethod> read_method(const Value& row) {
   const Values* parts = row.items();
-  if (parts == nullptr || parts->size() < 2) return invalid_data("bytecode.pkl: a malformed method");
+  if (parts == nullptr || parts->size() < 2)
+    return invalid_data("bytecode.pkl: a malformed method");
   BytecodeMethod out;
   const std::string qualified = text_of(*parts, 0);
   out.name = qualified.substr(qualified.rfind('.') + 1);
@@ -146,9 +147,9 @@ Result<BytecodeMethod> read_method(const Value& row) {
 // Operators without a result; everything else leaves one.
 bool returns_nothing(const std::string& name, const Values& operands) {
   constexpr std::string_view kNames[] = {
-      "aten::extend", "aten::insert", "aten::clear",  "aten::reverse", "aten::remove",
-      "aten::update", "aten::Delete", "aten::warn",   "aten::set_grad_enabled",
-      "prim::Print",  "aten::manual_seed", "prim::RaiseException"};
+      "aten::extend",           "aten::insert", "aten::clear",       "aten::reverse",
+      "aten::remove",           "aten::update", "aten::Delete",      "aten::warn",
+      "aten::set_grad_enabled", "prim::Print",  "aten::manual_seed", "prim::RaiseException"};
   if (std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames)) return true;
   const bool on_list = !operands.empty() && operands[0].list() != nullptr;
   const bool on_dict = !operands.empty() && operands[0].dict() != nullptr;

@@ -42,7 +42,7 @@ struct Instruction {
     kFormat,
     kCall1,  // an operator of one operand that has an instruction of its own
     kCall2,
-    kKeep,   // casts and waits
+    kKeep,  // casts and waits
     kUninitialized,
   };
   Op op = Op::kKeep;

@@ -71,8 +71,8 @@ Result<Evaluator::Branch> Evaluator::run_branch(const Block& block,
   if (contexts_.size() > static_cast<size_t>(limits_.branches))
     return make_error(Code::kResourceLimit, "branches are nested more than {} deep",
                       limits_.branches);
-  contexts_.push_back(std::make_unique<Context>(next_context_++, module_,
-                                                std::make_shared<ir::Graph>("branch")));
+  contexts_.push_back(
+      std::make_unique<Context>(next_context_++, module_, std::make_shared<ir::Graph>("branch")));
   const size_t depth = contexts_.size();
   Branch out;
   const auto run = [&]() -> Status {
@@ -111,8 +111,8 @@ Value Evaluator::merge(Merge& merged, const Value& a, const Value& b, int depth)
   const auto one = a.tensor(), other = b.tensor();
   if (one && other) {
     const auto is_inner = [&](const TensorPtr& cell) {
-      return cell->handle && (cell->context == merged.yes.context->id ||
-                              cell->context == merged.no.context->id);
+      return cell->handle &&
+             (cell->context == merged.yes.context->id || cell->context == merged.no.context->id);
     };
     if (one == other && !is_inner(one)) return a;
     return pair();
@@ -145,9 +145,9 @@ Value Evaluator::merge(Merge& merged, const Value& a, const Value& b, int depth)
     return Value(std::move(out));
   }
   if (equal(a, b).value_or(false)) return a;
-  return poison(fmt::format(
-      "a branch that depends on the input leaves {} in a variable, the other branch {}",
-      kind_name(a), kind_name(b)));
+  return poison(
+      fmt::format("a branch that depends on the input leaves {} in a variable, the other branch {}",
+                  kind_name(a), kind_name(b)));
 }
 
 // Puts the call's results in the places of the pairs.
@@ -157,8 +157,9 @@ Result<Value> Evaluator::unmerge(Merge& merged, const Value& value, int depth) {
     const auto index = static_cast<size_t>(place->real);
     const TensorPtr cell = merged.results[index];
     if (cell == nullptr) {
-      return poison("a branch that depends on the input gives a tensor of another type or size than"
-                    " the other branch");
+      return poison(
+          "a branch that depends on the input gives a tensor of another type or size than"
+          " the other branch");
     }
     const Value& first = merged.pairs[index].first;
     if (first.tensor()) return Value(cell);
@@ -202,8 +203,8 @@ Result<TensorPtr> Evaluator::number_tensor(const Value& value, Number::Kind kind
   const auto* number = value.get<Number>();
   if (number == nullptr) return unsupported("{} where a number belongs", kind_name(value));
   if (number->size != nullptr) {
-    PTE_TRY(ir::Value * made, context().maker.call(Op::aten_scalar_tensor,
-                                                   {number->size, dtype}, "size"));
+    PTE_TRY(ir::Value * made,
+            context().maker.call(Op::aten_scalar_tensor, {number->size, dtype}, "size"));
     return new_tensor(context().aliases.add_root(made));
   }
   PTE_TRY(const ir::TensorType type, type_of(number->tensor));
@@ -428,8 +429,9 @@ Result<Values> Evaluator::loop_once(const Values& carried, const std::vector<boo
                      Values flat;
                      for (const Value& value : results) flatten(value, flat);
                      if (flat.size() != leaves.size())
-                       return unsupported("a loop that depends on the input changes the length of "
-                                          "a list");
+                       return unsupported(
+                           "a loop that depends on the input changes the length of "
+                           "a list");
                      for (size_t i = 0; i < flat.size(); ++i) {
                        if (const Poison* bad = find_poison(flat[i])) {
                          if (widened[i] && bad->reason) return *bad->reason;
@@ -439,16 +441,18 @@ Result<Values> Evaluator::loop_once(const Values& carried, const std::vector<boo
                          return unsupported("a loop that an operator which is not supported feeds");
                        if (leaves[i].tensor()) {
                          if (!flat[i].tensor())
-                           return unsupported("a loop that depends on the input puts {} in the "
-                                              "place of a tensor",
-                                              kind_name(flat[i]));
+                           return unsupported(
+                               "a loop that depends on the input puts {} in the "
+                               "place of a tensor",
+                               kind_name(flat[i]));
                          PTE_CHECK(handle_in(contexts_.size() - 1, flat[i].tensor()));
                          continue;
                        }
                        if (!number_kind(flat[i]))
-                         return unsupported("a loop that depends on the input puts {} in the place "
-                                            "of a number",
-                                            kind_name(flat[i]));
+                         return unsupported(
+                             "a loop that depends on the input puts {} in the place "
+                             "of a number",
+                             kind_name(flat[i]));
                        PTE_TRY(const TensorPtr cell,
                                number_tensor(flat[i], *number_kind(leaves[i])));
                        PTE_CHECK(handle_in(contexts_.size() - 1, cell));
@@ -514,9 +518,8 @@ Result<Values> Evaluator::loop(const Value& go, Values carried, const Body& body
                                                       : nullptr;
       if (cell == nullptr || (!cell->handle && !inner.handles.contains(cell.get())))
         return internal_error("a carried value is no tensor");
-      const size_t handle = cell->handle && cell->context == inner.id
-                                ? *cell->handle
-                                : inner.handles.at(cell.get());
+      const size_t handle =
+          cell->handle && cell->context == inner.id ? *cell->handle : inner.handles.at(cell.get());
       PTE_TRY(ir::Value * result, inner.aliases.read(handle));
       if (result->tensor().dtype != value->tensor().dtype ||
           !(result->tensor().sizes == value->tensor().sizes)) {

@@ -49,9 +49,8 @@ struct Depth {
 };
 
 Value unset(const std::string& name) {
-  return Value(Poison{std::make_shared<const Error>(
-      unsupported("'{}' is set in one branch only, and which one runs depends on the input",
-                  name))});
+  return Value(Poison{std::make_shared<const Error>(unsupported(
+      "'{}' is set in one branch only, and which one runs depends on the input", name))});
 }
 
 }  // namespace
@@ -194,9 +193,9 @@ Status Evaluator::assign_target(const Expr& target, Value value, Frame& frame) {
   if (target.kind == Expr::Kind::kIndex) {
     PTE_TRY(Value base, evaluate(target.items[0], frame));
     PTE_TRY(Value index, evaluate(target.items[1], frame));
-    PTE_TRY(const Value done, call_operator("aten::_set_item", {{"", std::move(base)},
-                                                                {"", std::move(index)},
-                                                                {"", std::move(value)}}));
+    PTE_TRY(const Value done,
+            call_operator("aten::_set_item",
+                          {{"", std::move(base)}, {"", std::move(index)}, {"", std::move(value)}}));
     static_cast<void>(done);
     return {};
   }
@@ -307,8 +306,7 @@ Result<Evaluator::Flow> Evaluator::run_for(const Stmt& stmt, Frame& frame) {
   if (const auto trips = count.integer()) {
     for (int64_t i = 0; i < *trips; ++i) {
       PTE_CHECK(spend());
-      frame.variables.insert_or_assign(name,
-                                       counting ? Value(i) : items[static_cast<size_t>(i)]);
+      frame.variables.insert_or_assign(name, counting ? Value(i) : items[static_cast<size_t>(i)]);
       PTE_TRY(const Flow flow, run_block(stmt.body, frame));
       if (flow == Flow::kReturned) return flow;
     }
@@ -351,8 +349,8 @@ Result<Evaluator::Flow> Evaluator::run_for(const Stmt& stmt, Frame& frame) {
 Result<Evaluator::Truth> Evaluator::truth(const Value& value) {
   Truth out;
   if (const auto scalar = value.scalar()) {
-    out.known = std::visit([](auto item) { return static_cast<bool>(item != decltype(item){}); },
-                           *scalar);
+    out.known =
+        std::visit([](auto item) { return static_cast<bool>(item != decltype(item){}); }, *scalar);
     return out;
   }
   if (value.is_none()) {
@@ -380,12 +378,11 @@ Result<Evaluator::Truth> Evaluator::truth(const Value& value) {
     PTE_TRY(number, call_operator("aten::Bool", {{"", value}}));
     if (number.scalar()) return truth(number);
   }
-  if (number.get<Number>() == nullptr) return invalid_data("a condition that is a {}",
-                                                           kind_name(value));
+  if (number.get<Number>() == nullptr)
+    return invalid_data("a condition that is a {}", kind_name(value));
   PTE_TRY(out.tensor, number_tensor(number, Number::Kind::kBool));
   if (out.tensor->known) {
-    out.known = std::visit([](auto item) { return item != decltype(item){}; },
-                           *out.tensor->known);
+    out.known = std::visit([](auto item) { return item != decltype(item){}; }, *out.tensor->known);
   }
   return out;
 }

@@ -93,8 +93,7 @@ class Evaluator {
 
   // isinstance(value, type)
   Result<bool> is_instance(const Value& value, const Expr& type);
-  Status set_attribute(const std::shared_ptr<Object>& object, const std::string& name,
-                       Value value);
+  Status set_attribute(const std::shared_ptr<Object>& object, const std::string& name, Value value);
   // A list of the context that is being written.
   Value new_list(Values items) const;
   Status spend(int64_t steps = 1);

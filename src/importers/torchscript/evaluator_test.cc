@@ -23,8 +23,9 @@ struct Outcome {
 
 Outcome run(const std::string& body, Values more = {}, Limits limits = {}) {
   Outcome out;
-  std::string code = "class M(Module):\n  k : Final[int] = 4\n  def forward(self: __torch__.M, x: "
-                     "Tensor, n: int=3, m: Optional[int]=None) -> Tensor:\n";
+  std::string code =
+      "class M(Module):\n  k : Final[int] = 4\n  def forward(self: __torch__.M, x: "
+      "Tensor, n: int=3, m: Optional[int]=None) -> Tensor:\n";
   for (size_t at = 0; at < body.size();) {
     const size_t end = body.find('\n', at);
     code += "    " + body.substr(at, end - at) + "\n";
@@ -100,14 +101,15 @@ TEST(TorchScriptEvaluator, ListsAndDictionariesAreShared) {
 }
 
 TEST(TorchScriptEvaluator, UnrollsLoopsAndTakesKnownBranches) {
-  const Outcome loop = run("y = x\n"
-                       "for _0 in range(torch.__range_length(1, 10, 4)):\n"
-                       "  i = torch.__derive_index(_0, 1, 4)\n"
-                       "  if torch.gt(i, 4):\n"
-                       "    y = torch.add(y, i)\n"
-                       "  else:\n"
-                       "    y = torch.mul(y, i)\n"
-                       "return y");
+  const Outcome loop =
+      run("y = x\n"
+          "for _0 in range(torch.__range_length(1, 10, 4)):\n"
+          "  i = torch.__derive_index(_0, 1, 4)\n"
+          "  if torch.gt(i, 4):\n"
+          "    y = torch.add(y, i)\n"
+          "  else:\n"
+          "    y = torch.mul(y, i)\n"
+          "return y");
   EXPECT_EQ(count(loop.text(), "aten.add.Scalar"), 2U) << loop.text();
   EXPECT_EQ(count(loop.text(), "aten.mul.Scalar"), 1U) << loop.text();
   EXPECT_EQ(run("i = 0\n"
@@ -121,46 +123,51 @@ TEST(TorchScriptEvaluator, UnrollsLoopsAndTakesKnownBranches) {
 }
 
 TEST(TorchScriptEvaluator, BranchesOnTheInputBecomeCond) {
-  const Outcome both = run("if bool(torch.gt(torch.sum(x), 1)):\n"
-                       "  y, k = torch.add(x, 1), 2\n"
-                       "else:\n"
-                       "  y, k = torch.mul(x, 2), 3\n"
-                       "return torch.mul(y, k)");
+  const Outcome both =
+      run("if bool(torch.gt(torch.sum(x), 1)):\n"
+          "  y, k = torch.add(x, 1), 2\n"
+          "else:\n"
+          "  y, k = torch.mul(x, 2), 3\n"
+          "return torch.mul(y, k)");
   EXPECT_EQ(count(both.text(), "higher_order.cond"), 1U) << both.text();
   // An arm that raises is a check: the other is taken.
-  const Outcome raises = run("if bool(torch.gt(torch.sum(x), 1)):\n"
-                         "  ops.prim.RaiseException(\"too much\", \"builtins.ValueError\")\n"
-                         "else:\n"
-                         "  pass\n"
-                         "return torch.relu(x)");
+  const Outcome raises =
+      run("if bool(torch.gt(torch.sum(x), 1)):\n"
+          "  ops.prim.RaiseException(\"too much\", \"builtins.ValueError\")\n"
+          "else:\n"
+          "  pass\n"
+          "return torch.relu(x)");
   EXPECT_EQ(count(raises.text(), "higher_order.cond"), 0U) << raises.text();
   EXPECT_EQ(count(raises.text(), "aten.relu"), 1U);
   // Arms of different sizes fail when the value is read, not before.
-  const Outcome sizes = run("if bool(torch.gt(torch.sum(x), 1)):\n"
-                        "  y = torch.cat([x, x])\n"
-                        "else:\n"
-                        "  y = x\n"
-                        "z = y\n"
-                        "return torch.relu(z)");
+  const Outcome sizes =
+      run("if bool(torch.gt(torch.sum(x), 1)):\n"
+          "  y = torch.cat([x, x])\n"
+          "else:\n"
+          "  y = x\n"
+          "z = y\n"
+          "return torch.relu(z)");
   EXPECT_NE(sizes.python().find("another type or size"), std::string::npos) << sizes.python();
 }
 
 TEST(TorchScriptEvaluator, LoopsOnTheInputBecomeWhileLoop) {
-  const Outcome loop = run("i = 0\n"
-                       "y = x\n"
-                       "_0 = bool(torch.lt(torch.max(x), 10))\n"
-                       "while _0:\n"
-                       "  y = torch.mul(y, 2)\n"
-                       "  i = torch.add(i, 1)\n"
-                       "  _0 = bool(torch.lt(torch.max(y), 10))\n"
-                       "return torch.mul(y, i)");
+  const Outcome loop =
+      run("i = 0\n"
+          "y = x\n"
+          "_0 = bool(torch.lt(torch.max(x), 10))\n"
+          "while _0:\n"
+          "  y = torch.mul(y, 2)\n"
+          "  i = torch.add(i, 1)\n"
+          "  _0 = bool(torch.lt(torch.max(y), 10))\n"
+          "return torch.mul(y, i)");
   EXPECT_EQ(count(loop.text(), "higher_order.while_loop"), 1U) << loop.python() << loop.text();
 }
 
 TEST(TorchScriptEvaluator, WritesGoThroughViews) {
-  const Outcome made = run("y = torch.clone(x)\n"
-                        "_0 = torch.add_(torch.select(y, 0, 1), 5)\n"
-                        "return torch.relu_(y)");
+  const Outcome made =
+      run("y = torch.clone(x)\n"
+          "_0 = torch.add_(torch.select(y, 0, 1), 5)\n"
+          "return torch.relu_(y)");
   EXPECT_EQ(count(made.text(), "relu_") + count(made.text(), "add_"), 0U) << made.text();
   EXPECT_EQ(count(made.text(), "aten.cat"), 1U) << made.text();
 }

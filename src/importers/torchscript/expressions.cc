@@ -413,8 +413,8 @@ Result<Value> Evaluator::call_name(const std::string& name, const Expr& expr, Fr
     return value;
   }
   if (name == "uninitialized") {
-    return Value(Poison{std::make_shared<const Error>(
-        invalid_data("a variable is read that nothing has set"))});
+    return Value(Poison{
+        std::make_shared<const Error>(invalid_data("a variable is read that nothing has set"))});
   }
   if (name == "isinstance") {
     PTE_CHECK(need(2));

@@ -402,10 +402,10 @@ Result<std::optional<Value>> Evaluator::number_operator(const std::string& name,
     }
     if (any_tensor && fn == Fn::kDiv && to_double(b) == 0) {
       const double x = to_double(a);
-      return std::optional<Value>(Value(known(
-          Scalar(x == 0 ? std::numeric_limits<double>::quiet_NaN()
-                        : std::copysign(std::numeric_limits<double>::infinity(), x)),
-          DType::kFloat32)));
+      return std::optional<Value>(
+          Value(known(Scalar(x == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                    : std::copysign(std::numeric_limits<double>::infinity(), x)),
+                      DType::kFloat32)));
     }
     PTE_TRY(Scalar made, compute(fn, a, b));
     if (rounding == "trunc") {
@@ -499,15 +499,15 @@ Result<std::optional<Value>> Evaluator::number_operator(const std::string& name,
   Number number;
   number.tensor = made.tensor();
   PTE_TRY(const ir::TensorType type, type_of(number.tensor));
-  number.kind = type.dtype == DType::kBool      ? Number::Kind::kBool
-                : is_floating(type.dtype)       ? Number::Kind::kFloat
-                                                : Number::Kind::kInt;
+  number.kind = type.dtype == DType::kBool ? Number::Kind::kBool
+                : is_floating(type.dtype)  ? Number::Kind::kFloat
+                                           : Number::Kind::kInt;
   static_cast<void>(floating);
   if ((fn == Fn::kFloor || fn == Fn::kCeil || fn == Fn::kTrunc) &&
       number.kind == Number::Kind::kFloat && !any_tensor) {
     PTE_TRY(ir::Value * held, value_of(number.tensor));
-    PTE_TRY(ir::Value * whole, context().maker.call(Op::aten__to_copy, {held, DType::kInt64},
-                                                    "whole"));
+    PTE_TRY(ir::Value * whole,
+            context().maker.call(Op::aten__to_copy, {held, DType::kInt64}, "whole"));
     number.tensor = new_tensor(context().aliases.add_root(whole));
     number.kind = Number::Kind::kInt;
   }

@@ -175,8 +175,7 @@ Result<Value> ObjectReader::convert_object(const PickleValue& value, const std::
       PTE_CHECK(evaluator_.spend_memory(1));
       PTE_CHECK(evaluator_.spend(static_cast<int64_t>(i)));
       PTE_TRY(const Value key, convert(value.key(i), path, kind, depth + 1));
-      PTE_TRY(Value item,
-              convert(value.value(i), path + "." + python_text(key), kind, depth + 1));
+      PTE_TRY(Value item, convert(value.value(i), path + "." + python_text(key), kind, depth + 1));
       dict->set(key, std::move(item));
     }
     return Value(std::move(dict));
@@ -192,8 +191,8 @@ Result<Value> ObjectReader::make_object(const PickleValue& value, const std::str
   PTE_TRY(const ClassDef* def, evaluator_.library().find_class(name));
   if (def != nullptr && def->base == "Enum") {
     const PickleValue args = value.args();
-    PTE_TRY(Value held, convert(args.is(PickleKind::kTuple) ? args.item(0) : args, path, ir::Constant::Kind::kConstant,
-                                depth + 1));
+    PTE_TRY(Value held, convert(args.is(PickleKind::kTuple) ? args.item(0) : args, path,
+                                ir::Constant::Kind::kConstant, depth + 1));
     for (const ClassDef::Attribute& member : def->attributes) {
       const Expr& own = member.value;
       const bool same = (own.kind == Expr::Kind::kInt && held.get<int64_t>() != nullptr &&
@@ -202,14 +201,13 @@ Result<Value> ObjectReader::make_object(const PickleValue& value, const std::str
                          *held.get<double>() == own.real) ||
                         (own.kind == Expr::Kind::kString && held.get<std::string>() != nullptr &&
                          *held.get<std::string>() == own.text);
-      if (same)
-        return Value(Enum{def, member.name, std::make_shared<Value>(std::move(held))});
+      if (same) return Value(Enum{def, member.name, std::make_shared<Value>(std::move(held))});
     }
     return invalid_data("{}: {} has no member {}", path, name, python_text(held, true));
   }
   if (def != nullptr && def->base == "NamedTuple") {
-    PTE_TRY(const Value held, convert(value.args(), path, ir::Constant::Kind::kConstant,
-                                      depth + 1));
+    PTE_TRY(const Value held,
+            convert(value.args(), path, ir::Constant::Kind::kConstant, depth + 1));
     const Values* items = held.items();
     if (items != nullptr && items->size() == 1 && (*items)[0].items() != nullptr)
       items = (*items)[0].items();

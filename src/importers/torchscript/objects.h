@@ -46,7 +46,7 @@ class ObjectReader {
   std::shared_ptr<const ZipArchive> zip_;
   std::shared_ptr<const Pickle> pickle_;
   std::unique_ptr<TensorReader> tensors_;
-  std::unordered_map<uint32_t, Value> made_;           // by pickle value
+  std::unordered_map<uint32_t, Value> made_;            // by pickle value
   std::vector<std::shared_ptr<const Pickle>> pickles_;  // kept while tensors view their names
   struct Seen {
     Tensor data;

@@ -22,8 +22,7 @@ bool is_whole(const Value& value) {
 }
 bool is_flag(const Value& value) {
   const auto* number = value.get<Number>();
-  return value.get<bool>() != nullptr ||
-         (number != nullptr && number->kind == Number::Kind::kBool);
+  return value.get<bool>() != nullptr || (number != nullptr && number->kind == Number::Kind::kBool);
 }
 bool is_real(const Value& value) {
   const auto* number = value.get<Number>();
@@ -89,8 +88,7 @@ int distance(const ArgSchema& schema, const Value& value) {
     case ArgKind::kMemoryFormat:
       return value.get<int64_t>() != nullptr ? 0 : kNoFit;
     case ArgKind::kDevice:
-      return value.get<ir::Device>() != nullptr || value.get<std::string>() != nullptr ? 0
-                                                                                      : kNoFit;
+      return value.get<ir::Device>() != nullptr || value.get<std::string>() != nullptr ? 0 : kNoFit;
     case ArgKind::kGraph:
       return kNoFit;
   }
@@ -138,10 +136,11 @@ std::string signature(const std::vector<Argument>& args) {
 // Views that leave the order of the elements in memory as it is.
 bool keeps_order(std::string_view name, const std::vector<Arg>& args) {
   constexpr std::string_view kNames[] = {
-      "aten::view",    "aten::reshape",   "aten::flatten", "aten::squeeze",  "aten::unsqueeze",
-      "aten::detach",  "aten::alias",     "aten::to",      "aten::dropout",  "aten::contiguous",
-      "aten::view_as", "aten::reshape_as", "aten::unflatten", "aten::_unsafe_view",
-      "aten::type_as", "aten::feature_dropout", "aten::alpha_dropout"};
+      "aten::view",         "aten::reshape",      "aten::flatten", "aten::squeeze",
+      "aten::unsqueeze",    "aten::detach",       "aten::alias",   "aten::to",
+      "aten::dropout",      "aten::contiguous",   "aten::view_as", "aten::reshape_as",
+      "aten::unflatten",    "aten::_unsafe_view", "aten::type_as", "aten::feature_dropout",
+      "aten::alpha_dropout"};
   if (std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames)) return true;
   if ((name == "aten::select" || name == "aten::narrow") && args.size() > 1)
     return args[1].integer() == 0;
@@ -190,7 +189,8 @@ Result<Value> Evaluator::call_aten(const std::string& name, const std::vector<Ar
     return write_in_place(name, args, overload);
   }
   if (candidates.empty()) {
-    static_cast<void>(unsupported_call(name, args, name.starts_with("aten::") ? "" : "custom operator"));
+    static_cast<void>(
+        unsupported_call(name, args, name.starts_with("aten::") ? "" : "custom operator"));
     return Value(Poison{});
   }
   const Overload* best = nullptr;
@@ -212,7 +212,7 @@ Result<Value> Evaluator::call_aten(const std::string& name, const std::vector<Ar
       if (type.rank() > 0) total = kNoFit;
     }
     // Bytecode says which overload it means.
-    if (!overload.empty() && total < kNoFit && 
+    if (!overload.empty() && total < kNoFit &&
         candidate->info->overload == (overload == kDefaultOverload ? "" : overload)) {
       total = -1;
     }
@@ -301,8 +301,7 @@ Result<Value> Evaluator::wrap_value(ir::Value* value, const TensorPtr& base) {
     if (const auto* type = std::get_if<ir::SymIntType>(&value->type())) {
       if (const auto constant = type->value.constant()) return Value(*constant);
     }
-    if (std::holds_alternative<ir::SymFloatType>(value->type()))
-      number.kind = Number::Kind::kFloat;
+    if (std::holds_alternative<ir::SymFloatType>(value->type())) number.kind = Number::Kind::kFloat;
     if (std::holds_alternative<ir::SymBoolType>(value->type())) number.kind = Number::Kind::kBool;
     return Value(number);
   }
@@ -314,8 +313,7 @@ Result<Value> Evaluator::wrap_value(ir::Value* value, const TensorPtr& base) {
   return Value(new_tensor(context().aliases.add_root(value)));
 }
 
-Result<Value> Evaluator::from_result(const Arg& result, const OpInfo& info,
-                                     const TensorPtr& base) {
+Result<Value> Evaluator::from_result(const Arg& result, const OpInfo& info, const TensorPtr& base) {
   if (ir::Value* value = result.value()) return wrap_value(value, base);
   if (const ArgList* items = result.list()) {
     Values values;
@@ -484,8 +482,8 @@ Result<Value> Evaluator::write_in_place(const std::string& name, const std::vect
       PTE_TRY(Arg sizes, context().maker.sizes_of(before));
       Arg number = std::visit([](auto held) { return Arg(held); }, *filler.scalar());
       PTE_TRY(ir::Value * full,
-              context().maker.call(Op::aten_full, {std::move(sizes), std::move(number),
-                                                   before->tensor().dtype},
+              context().maker.call(Op::aten_full,
+                                   {std::move(sizes), std::move(number), before->tensor().dtype},
                                    "fill"));
       made = Value(new_tensor(context().aliases.add_root(full)));
     } else {
@@ -498,9 +496,8 @@ Result<Value> Evaluator::write_in_place(const std::string& name, const std::vect
   }
   if (made.is_poison()) return made;
   if (!made.tensor()) {
-    PTE_TRY(const Arg converted, to_arg(ArgSchema{"src", ArgKind::kTensor, false, false, false,
-                                                  false, {}},
-                                        made));
+    PTE_TRY(const Arg converted,
+            to_arg(ArgSchema{"src", ArgKind::kTensor, false, false, false, false, {}}, made));
     made = Value(new_tensor(context().aliases.add_root(converted.value())));
   }
   PTE_TRY(ir::Value * value, value_of(made.tensor()));

@@ -96,7 +96,8 @@ TEST(TorchScriptParser, SaysWhereAndWhatItExpected) {
             "f.py: line 3: the indentation fits no block");
   EXPECT_EQ(fails("x = 1 @ 2\n"), "f.py: line 1: unexpected byte 0x40");
   EXPECT_EQ(fails("x = \"open\n"), "f.py: line 1: a string is never closed");
-  EXPECT_EQ(fails("x = 99999999999999999999\n"), "f.py: line 1: an integer needs more than 64 bits");
+  EXPECT_EQ(fails("x = 99999999999999999999\n"),
+            "f.py: line 1: an integer needs more than 64 bits");
 }
 
 TEST(TorchScriptParser, BoundsNesting) {

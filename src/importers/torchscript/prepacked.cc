@@ -4,8 +4,7 @@
 
 namespace pte::importers::script {
 
-Answer Builtins::prepacked(Evaluator& e, std::string_view name,
-                           const std::vector<Argument>& args) {
+Answer Builtins::prepacked(Evaluator& e, std::string_view name, const std::vector<Argument>& args) {
   if (!name.starts_with("prepacked::") || !name.ends_with("_run")) return std::optional<Value>();
   const auto object = args.size() > 1 ? args[1].value.object() : nullptr;
   const Value* held = object == nullptr ? nullptr : object->find("state");
@@ -13,7 +12,9 @@ Answer Builtins::prepacked(Evaluator& e, std::string_view name,
   if (state != nullptr && state->size() == 1 && (*state)[0].items() != nullptr)
     state = (*state)[0].items();
   if (state == nullptr) return unsupported("{} without its packed weights", name);
-  const auto part = [&](size_t i) { return Argument{"", i < state->size() ? (*state)[i] : Value()}; };
+  const auto part = [&](size_t i) {
+    return Argument{"", i < state->size() ? (*state)[i] : Value()};
+  };
   const auto wrong = [&](size_t wanted) {
     return invalid_data("{}: its object holds {} values, expected {}", name, state->size(), wanted);
   };
@@ -25,8 +26,8 @@ Answer Builtins::prepacked(Evaluator& e, std::string_view name,
     bounds = 2;
   } else if (name == "prepacked::conv2d_clamp_run") {
     if (state->size() != 8) return wrong(8);
-    PTE_TRY(made, e.call_operator("aten::conv2d", {args[0], part(0), part(1), part(2), part(3),
-                                                   part(4), part(5)}));
+    PTE_TRY(made, e.call_operator("aten::conv2d",
+                                  {args[0], part(0), part(1), part(2), part(3), part(4), part(5)}));
     bounds = 6;
   } else if (name == "prepacked::conv2d_transpose_clamp_run") {
     if (state->size() != 9) return wrong(9);
@@ -39,8 +40,8 @@ Answer Builtins::prepacked(Evaluator& e, std::string_view name,
   }
   if (part(bounds).value.is_none() && part(bounds + 1).value.is_none())
     return std::optional<Value>(std::move(made));
-  PTE_TRY(made, e.call_operator("aten::clamp",
-                                {{"", std::move(made)}, part(bounds), part(bounds + 1)}));
+  PTE_TRY(made,
+          e.call_operator("aten::clamp", {{"", std::move(made)}, part(bounds), part(bounds + 1)}));
   return std::optional<Value>(std::move(made));
 }
 

@@ -5,8 +5,7 @@
 namespace pte::importers::script {
 
 bool Signature::more_tensors() const {
-  if (next_example_ < options_.example.size())
-    return options_.example[next_example_].is<Tensor>();
+  if (next_example_ < options_.example.size()) return options_.example[next_example_].is<Tensor>();
   return next_shape_ < options_.input_shapes.size();
 }
 
@@ -136,8 +135,8 @@ Result<std::vector<Argument>> Signature::arguments(const Function& method) {
                                     ? dotted_name(parameter.type.items[0])
                                     : dotted_name(parameter.type);
       const bool plain = outer == "int" || outer == "float" || outer == "bool" || outer == "str";
-      const bool given =
-          next_example_ < options_.example.size() ? !plain || !more_tensors() : !plain && more_tensors();
+      const bool given = next_example_ < options_.example.size() ? !plain || !more_tensors()
+                                                                 : !plain && more_tensors();
       if (!given) continue;
     } else if (parameter.type.kind == Expr::Kind::kIndex &&
                dotted_name(parameter.type.items[0]) == "Optional" && !more_tensors() &&

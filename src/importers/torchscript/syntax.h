@@ -23,8 +23,8 @@ struct Expr {
     kCall,       // items[0](items[1] …), keywords[i] names items[i + 1] or is ""
     kList,
     kTuple,
-    kDict,       // key, value, key, value …
-    kNegate,     // -items[0]
+    kDict,    // key, value, key, value …
+    kNegate,  // -items[0]
   };
   Kind kind = Kind::kNone;
   int line = 0;
@@ -51,7 +51,7 @@ struct Stmt {
 
 struct Parameter {
   std::string name;
-  Expr type;          // kNone when not given
+  Expr type;  // kNone when not given
   bool has_default = false;
   Expr default_value;
 };

@@ -95,10 +95,9 @@ Result<size_t> Evaluator::handle_in(size_t index, const TensorPtr& cell) {
   if (known_here != here.handles.end()) return known_here->second;
   if (cell->known && !cell->handle) {
     Arg number = std::visit([](auto item) { return Arg(item); }, *cell->known);
-    PTE_TRY(ir::Value * value, here.maker.call(Op::aten_full,
-                                               {Arg(ir::ArgList{}), std::move(number),
-                                                cell->known_dtype},
-                                               "number"));
+    PTE_TRY(ir::Value * value,
+            here.maker.call(Op::aten_full,
+                            {Arg(ir::ArgList{}), std::move(number), cell->known_dtype}, "number"));
     const size_t handle = here.aliases.add_root(value);
     here.numbers.push_back(cell);
     here.handles[cell.get()] = handle;
@@ -121,10 +120,8 @@ Result<size_t> Evaluator::handle_in(size_t index, const TensorPtr& cell) {
   if (index == 0 || !cell->handle)
     return internal_error("a tensor is read outside the branch that made it");
   PTE_TRY(const size_t outer, handle_in(index - 1, cell));
-  ir::Value* input =
-      here.graph.add_input("captured", contexts_[index - 1]->aliases.type(outer));
-  const size_t handle =
-      here.aliases.add_root(input, Aliases::Origin::kInput, input->name());
+  ir::Value* input = here.graph.add_input("captured", contexts_[index - 1]->aliases.type(outer));
+  const size_t handle = here.aliases.add_root(input, Aliases::Origin::kInput, input->name());
   here.captured.push_back(cell);
   here.handles[cell.get()] = handle;
   return handle;

@@ -16,8 +16,7 @@ using namespace script;  // NOLINT: the parts of this importer
 std::string method_names(const Object& root) {
   std::string out;
   if (root.def == nullptr) return out;
-  for (const Function& method : root.def->methods)
-    out += (out.empty() ? "" : ", ") + method.name;
+  for (const Function& method : root.def->methods) out += (out.empty() ? "" : ", ") + method.name;
   return out;
 }
 

@@ -12,8 +12,8 @@ namespace pte::importers {
 namespace {
 
 Result<Imported> import(std::string_view name, const ImportOptions& options) {
-  PTE_TRY(const MappedFile file, MappedFile::open(fmt::format("{}/tests/golden/torchscript/{}",
-                                                              PTE_SOURCE_DIR, name)));
+  PTE_TRY(const MappedFile file,
+          MappedFile::open(fmt::format("{}/tests/golden/torchscript/{}", PTE_SOURCE_DIR, name)));
   return import_graph(file, options);
 }
 
@@ -46,8 +46,7 @@ TEST(TorchScript, TracedScriptedFrozenAndMobileAreOneModel) {
   EXPECT_EQ(plain_text(scripted->module), plain_text(mobile->module));
   EXPECT_TRUE(scripted->module.constants.contains("conv.weight"));
   EXPECT_EQ(scripted->module.constants.at("conv.weight").kind, ir::Constant::Kind::kParameter);
-  EXPECT_EQ(scripted->module.constants.at("norm.running_mean").kind,
-            ir::Constant::Kind::kBuffer);
+  EXPECT_EQ(scripted->module.constants.at("norm.running_mean").kind, ir::Constant::Kind::kBuffer);
   for (const char* name : {"traced_convolution.pt", "frozen_convolution.pt"}) {
     const auto other = import(name, options);
     ASSERT_TRUE(other) << name << other.error().message;
@@ -100,8 +99,9 @@ TEST(TorchScript, SaysWhatTheInputsShouldBe) {
             "branch.pt: input 'x' has no sizes: a TorchScript module does not say them");
   EXPECT_EQ(error_of("branch.pt", shaped({{2, 3}, {4}})),
             "branch.pt: forward() takes 1 tensors, 2 shapes are given");
-  EXPECT_EQ(error_of("raises.pt", shaped({{2, 2}})),
-            "raises.pt: __torch__.py:10: the model raises ValueError: expected 3 dimensions, got 2");
+  EXPECT_EQ(
+      error_of("raises.pt", shaped({{2, 2}})),
+      "raises.pt: __torch__.py:10: the model raises ValueError: expected 3 dimensions, got 2");
   ImportOptions other = shaped({{2, 2}});
   other.program = "backward";
   EXPECT_EQ(error_of("branch.pt", other),
@@ -121,8 +121,8 @@ TEST(TorchScript, PackedLayersOfMobileOptimisationAreUnpacked) {
   const auto text = [](const std::string& word) {
     return std::string("X") + static_cast<char>(word.size()) + std::string(3, '\0') + word;
   };
-  const std::string storage = "(" + text("storage") + "ctorch\nFloatStorage\n" + text("0") +
-                              text("cpu") + "K\x02tQ";
+  const std::string storage =
+      "(" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + "K\x02tQ";
   const std::string weight = "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + "K" +
                              std::string(1, '\0') + "(K\x01K\x02t(K\x02K\x01t\x89" +
                              "ccollections\nOrderedDict\n)RtR";
@@ -153,13 +153,12 @@ TEST(TorchScript, RefusesWhatIsDamaged) {
     const auto made = import_torchscript(stored_zip(entries), {});
     return made ? "no error" : made.error().message;
   };
-  EXPECT_EQ(fails({{"m/constants.pkl", pickled(")")}}),
-            "made.pt2: the archive has no 'data.pkl'");
+  EXPECT_EQ(fails({{"m/constants.pkl", pickled(")")}}), "made.pt2: the archive has no 'data.pkl'");
   EXPECT_EQ(fails({{"m/constants.pkl", pickled(")")}, {"m/data.pkl", pickled("N")}}),
             "made.pt2: data.pkl holds no module");
-  EXPECT_EQ(fails({{"m/constants.pkl", pickled(")")},
-                   {"m/data.pkl", pickled("c__torch__\nM\n)\x81}b")}}),
-            "made.pt2: the module has no method 'forward'; it has: ");
+  EXPECT_EQ(
+      fails({{"m/constants.pkl", pickled(")")}, {"m/data.pkl", pickled("c__torch__\nM\n)\x81}b")}}),
+      "made.pt2: the module has no method 'forward'; it has: ");
   EXPECT_EQ(fails({{"m/constants.pkl", pickled(")")},
                    {"m/data.pkl", pickled("N")},
                    {"m/byteorder", "big"}}),

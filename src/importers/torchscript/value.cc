@@ -101,9 +101,9 @@ void Object::set(std::string_view name, Value value) {
 }
 
 std::string kind_name(const Value& value) {
-  constexpr const char* kNames[] = {"None",   "bool",    "int",  "float",  "str",    "Tensor",
-                                    "List",   "Tuple",   "Dict", "object", "number", "Device",
-                                    "complex", "enum",   "function", "unknown value"};
+  constexpr const char* kNames[] = {
+      "None", "bool",   "int",    "float",  "str",     "Tensor", "List",     "Tuple",
+      "Dict", "object", "number", "Device", "complex", "enum",   "function", "unknown value"};
   if (const auto* number = value.get<Number>()) {
     constexpr const char* kKinds[] = {"int", "float", "bool"};
     return kKinds[static_cast<size_t>(number->kind)];

@@ -93,29 +93,29 @@ struct Complex {
 };
 
 struct Value {
-  std::variant<std::monostate, bool, int64_t, double, std::string, TensorPtr,
-               std::shared_ptr<List>, std::shared_ptr<Tuple>, std::shared_ptr<Dict>,
-               std::shared_ptr<Object>, Number, ir::Device, Complex, Enum, Callable, Poison>
+  std::variant<std::monostate, bool, int64_t, double, std::string, TensorPtr, std::shared_ptr<List>,
+               std::shared_ptr<Tuple>, std::shared_ptr<Dict>, std::shared_ptr<Object>, Number,
+               ir::Device, Complex, Enum, Callable, Poison>
       v;
 
   Value() = default;
-  Value(bool value) : v(value) {}                              // NOLINT
-  Value(int64_t value) : v(value) {}                           // NOLINT
-  Value(int value) : v(static_cast<int64_t>(value)) {}         // NOLINT
-  Value(double value) : v(value) {}                            // NOLINT
-  Value(std::string value) : v(std::move(value)) {}            // NOLINT
-  Value(const char* value) : v(std::string(value)) {}          // NOLINT
-  Value(TensorPtr value) : v(std::move(value)) {}              // NOLINT
+  Value(bool value) : v(value) {}                                // NOLINT
+  Value(int64_t value) : v(value) {}                             // NOLINT
+  Value(int value) : v(static_cast<int64_t>(value)) {}           // NOLINT
+  Value(double value) : v(value) {}                              // NOLINT
+  Value(std::string value) : v(std::move(value)) {}              // NOLINT
+  Value(const char* value) : v(std::string(value)) {}            // NOLINT
+  Value(TensorPtr value) : v(std::move(value)) {}                // NOLINT
   Value(std::shared_ptr<List> value) : v(std::move(value)) {}    // NOLINT
   Value(std::shared_ptr<Tuple> value) : v(std::move(value)) {}   // NOLINT
   Value(std::shared_ptr<Dict> value) : v(std::move(value)) {}    // NOLINT
   Value(std::shared_ptr<Object> value) : v(std::move(value)) {}  // NOLINT
-  Value(Number value) : v(std::move(value)) {}                 // NOLINT
-  Value(ir::Device value) : v(std::move(value)) {}             // NOLINT
-  Value(Complex value) : v(value) {}                           // NOLINT
-  Value(Enum value) : v(std::move(value)) {}                   // NOLINT
-  Value(Callable value) : v(value) {}                          // NOLINT
-  Value(Poison value) : v(std::move(value)) {}                 // NOLINT
+  Value(Number value) : v(std::move(value)) {}                   // NOLINT
+  Value(ir::Device value) : v(std::move(value)) {}               // NOLINT
+  Value(Complex value) : v(value) {}                             // NOLINT
+  Value(Enum value) : v(std::move(value)) {}                     // NOLINT
+  Value(Callable value) : v(value) {}                            // NOLINT
+  Value(Poison value) : v(std::move(value)) {}                   // NOLINT
   explicit Value(const Scalar& scalar);
   static Value list(Values items);
   static Value tuple(Values items, const ClassDef* named = nullptr);
@@ -126,15 +126,15 @@ struct Value {
   }
   bool is_none() const { return std::holds_alternative<std::monostate>(v); }
   bool is_poison() const { return std::holds_alternative<Poison>(v); }
-  TensorPtr tensor() const;                  // null for anything else
-  std::shared_ptr<List> list() const;        // null for anything else
-  std::shared_ptr<Tuple> tuple() const;      // null for anything else
-  std::shared_ptr<Dict> dict() const;        // null for anything else
-  std::shared_ptr<Object> object() const;    // null for anything else
-  std::optional<Scalar> scalar() const;      // bool, int, float
-  std::optional<int64_t> integer() const;    // int and bool
-  std::optional<double> number() const;      // int, float and bool
-  const Values* items() const;               // of a list or a tuple
+  TensorPtr tensor() const;                // null for anything else
+  std::shared_ptr<List> list() const;      // null for anything else
+  std::shared_ptr<Tuple> tuple() const;    // null for anything else
+  std::shared_ptr<Dict> dict() const;      // null for anything else
+  std::shared_ptr<Object> object() const;  // null for anything else
+  std::optional<Scalar> scalar() const;    // bool, int, float
+  std::optional<int64_t> integer() const;  // int and bool
+  std::optional<double> number() const;    // int, float and bool
+  const Values* items() const;             // of a list or a tuple
 };
 
 // "int", "List", "Tensor": what the value is, for messages.
