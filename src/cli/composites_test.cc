@@ -77,8 +77,8 @@ struct Call {
   Arg arg(const Json& value) {
     if (is_tensor(value)) {
       Tensor tensor = tensor_of(value);
-      ir::Value* input =
-          module.forward().add_input("x", ir::TensorType::of(tensor.dtype(), ir::to_sym(tensor.sizes())));
+      ir::Value* input = module.forward().add_input(
+          "x", ir::TensorType::of(tensor.dtype(), ir::to_sym(tensor.sizes())));
       inputs.emplace_back(std::move(tensor));
       return Arg(input);
     }

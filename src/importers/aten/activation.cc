@@ -51,8 +51,7 @@ Results log_softmax(Scope& s, Expr x, const std::vector<Arg>& row_args, Op row) 
 Results clamp_bytes(Scope& s, Op row, const Arg& low, const Arg& high) {
   const Expr x = s.x(0);
   const auto least = low.integer();
-  if (x.dtype() != DType::kUInt8 || !least || *least >= 0 ||
-      std::holds_alternative<double>(high.v))
+  if (x.dtype() != DType::kUInt8 || !least || *least >= 0 || std::holds_alternative<double>(high.v))
     return {s.call(row, s.args())};
   return {s.call(Op::aten_clamp, {x, Arg(*least & 0xff), high})};
 }
@@ -79,14 +78,10 @@ constexpr Composite kComposites[] = {
        return wide(s, [&](const Expr& x) { return softplus(x, s.number(1), s.number(2)); });
      }},
     {"aten::mish(Tensor self) -> Tensor",
-     [](Scope& s) {
-       return wide(s, [](const Expr& x) { return x * tanh(softplus(x, 1, 20)); });
-     }},
+     [](Scope& s) { return wide(s, [](const Expr& x) { return x * tanh(softplus(x, 1, 20)); }); }},
     {"aten::log_sigmoid(Tensor self) -> Tensor",
      [](Scope& s) {
-       return wide(s, [](const Expr& x) {
-         return clamp(x, Arg(), 0) - log1p(exp(-abs(x)));
-       });
+       return wide(s, [](const Expr& x) { return clamp(x, Arg(), 0) - log1p(exp(-abs(x))); });
      }},
     {"aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)",
      [](Scope& s) -> Results {
@@ -101,9 +96,7 @@ constexpr Composite kComposites[] = {
        });
      }},
     {"aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
-     [](Scope& s) -> Results {
-       return {where(le(abs(s.x(0)), s.arg(1)), 0, s.x(0))};
-     }},
+     [](Scope& s) -> Results { return {where(le(abs(s.x(0)), s.arg(1)), 0, s.x(0))}; }},
     {"aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
      [](Scope& s) -> Results { return {where(le(s.x(0), s.arg(1)), s.arg(2), s.x(0))}; }},
     {"aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool "

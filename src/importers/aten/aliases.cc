@@ -5,7 +5,6 @@
 
 #include "importers/aten/composites.h"
 
-
 namespace pte::importers {
 
 using ir::Arg;

@@ -72,8 +72,8 @@ Expr attend(Scope& s, Attention a) {
   const bool backwards = a.scale && *a.scale < 0;
   if (!s.require(!backwards, "a negative scale")) return {};
   const DType dtype = a.query.dtype();
-  Expr scores = matmul(widened(a.query) * Arg(scale),
-                       transpose(widened(a.key), -2, -1) * Arg(scale));
+  Expr scores =
+      matmul(widened(a.query) * Arg(scale), transpose(widened(a.key), -2, -1) * Arg(scale));
   bool safe = false;
   if (a.causal) {
     if (!s.require(!a.mask, "a mask besides is_causal")) return {};
@@ -85,8 +85,7 @@ Expr attend(Scope& s, Attention a) {
     scores = a.mask.dtype() == DType::kBool ? where(a.mask, scores, -INFINITY)
                                             : scores + widened(a.mask);
   }
-  const Expr share =
-      safe ? safe_softmax(s, scores, -1) : s.call("aten::softmax.int", {scores, -1});
+  const Expr share = safe ? safe_softmax(s, scores, -1) : s.call("aten::softmax.int", {scores, -1});
   return cast(matmul(share, widened(a.value)), dtype);
 }
 

@@ -74,7 +74,12 @@ std::string name_of_target(std::string_view target) {
 }  // namespace
 
 std::vector<std::span<const Composite>> composite_families() {
-  return {activation_composites(), attention_composites(), conv_composites(), elementwise_composites(), factory_composites(), fused_composites(), indexing_composites(), linalg_composites(), loss_composites(), name_composites(), norm_composites(), pool_composites(), recurrent_composites(), reduction_composites(), resample_composites(), view_composites()};
+  return {activation_composites(),  attention_composites(), conv_composites(),
+          elementwise_composites(), factory_composites(),   fused_composites(),
+          indexing_composites(),    linalg_composites(),    loss_composites(),
+          name_composites(),        norm_composites(),      pool_composites(),
+          recurrent_composites(),   reduction_composites(), resample_composites(),
+          view_composites(),        window_composites()};
 }
 
 const Overload* find_overload(std::string_view full_name) {
@@ -108,10 +113,8 @@ const Overload* find_in_place(std::string_view full_name) {
   if (name.size() < 2 || !name.ends_with('_') || name.ends_with("__")) return nullptr;
   name.remove_suffix(1);
   // Some in-place forms have an overload's name where the other form has none, or another one.
-  constexpr std::string_view kForms[][2] = {{".Tensor", ""},
-                                            {".Tensor", ".Tensor_Tensor"},
-                                            {".Scalar", ".Tensor_Scalar"},
-                                            {"", ".int"}};
+  constexpr std::string_view kForms[][2] = {
+      {".Tensor", ""}, {".Tensor", ".Tensor_Tensor"}, {".Scalar", ".Tensor_Scalar"}, {"", ".int"}};
   const auto find = [&](std::string_view form) {
     const Overload* found = find_overload(fmt::format("{}{}{}", space, name, form));
     const bool writable = found != nullptr && !found->info->args.empty() &&
@@ -156,8 +159,7 @@ Result<Results> call(NodeMaker& maker, const Overload& overload, std::vector<Arg
 
 Result<Value*> call_one(NodeMaker& maker, std::string_view full_name, std::vector<Arg> args) {
   const Overload* overload = find_overload(full_name);
-  if (overload == nullptr)
-    return make_error(Code::kNotFound, "there is no operator {}", full_name);
+  if (overload == nullptr) return make_error(Code::kNotFound, "there is no operator {}", full_name);
   PTE_TRY(const Results results, call(maker, *overload, std::move(args)));
   if (results.empty() || results[0].value() == nullptr)
     return internal_error("{} returns neither a tensor nor a number", full_name);

@@ -21,8 +21,8 @@ using Results = std::vector<ir::Arg>;
 using Rule = Results (*)(Scope&);
 
 struct Overload {
-  const OpInfo* info = nullptr;  // of a composite: `op` is Op::kCount
-  Rule rule = nullptr;           // null for rows and for names of other operators
+  const OpInfo* info = nullptr;    // of a composite: `op` is Op::kCount
+  Rule rule = nullptr;             // null for rows and for names of other operators
   const Overload* same = nullptr;  // what this is but another name of
   // The results are views of the first operand's memory, so that a write into them is one into it.
   bool view = false;
@@ -87,5 +87,6 @@ std::span<const Composite> recurrent_composites();
 std::span<const Composite> reduction_composites();
 std::span<const Composite> resample_composites();
 std::span<const Composite> view_composites();
+std::span<const Composite> window_composites();
 
 }  // namespace pte::importers

@@ -92,8 +92,14 @@ TEST(Composites, RefuseByName) {
 Arg hostile(Fixture& f, const ArgSchema& schema, uint32_t choice) {
   constexpr int64_t kInts[] = {0, 1, -1, 2, 3, -7, 9, int64_t{1} << 40, int64_t{1} << 62, 64};
   constexpr double kDoubles[] = {0, 1, -1, 0.5, 2, 1e300, -3, 7};
-  const std::vector<ir::SymSizes> shapes = {
-      {}, {3}, {0}, {2, 3}, {2, 3, 4}, {1, 2, 4, 4}, {1, 2, 3, 4, 5}, {ir::SymInt::symbol("s0"), 3}};
+  const std::vector<ir::SymSizes> shapes = {{},
+                                            {3},
+                                            {0},
+                                            {2, 3},
+                                            {2, 3, 4},
+                                            {1, 2, 4, 4},
+                                            {1, 2, 3, 4, 5},
+                                            {ir::SymInt::symbol("s0"), 3}};
   constexpr DType kTypes[] = {DType::kFloat32, DType::kInt64, DType::kBool, DType::kFloat16,
                               DType::kUInt8};
   if (schema.optional && choice % 3 == 0) return {};

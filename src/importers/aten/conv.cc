@@ -27,8 +27,9 @@ Results convolve(Scope& s, Expr x, const Convolution& c) {
 }
 
 Results conv3d(Scope& s) {
-  return convolve(s, s.x(0), {s.integers(3, 3), s.integers(4, 3), s.integers(5, 3),
-                              {0, 0, 0}, false, s.arg(6)});
+  return convolve(
+      s, s.x(0),
+      {s.integers(3, 3), s.integers(4, 3), s.integers(5, 3), {0, 0, 0}, false, s.arg(6)});
 }
 
 // padding='same' keeps the size; the part that does not halve is padded at the end first.
@@ -54,15 +55,17 @@ Results conv3d_padding(Scope& s) {
 }
 
 Results conv_transpose3d(Scope& s) {
-  return convolve(s, s.x(0), {s.integers(3, 3), s.integers(4, 3), s.integers(7, 3),
-                              s.integers(5, 3), true, s.arg(6)});
+  return convolve(
+      s, s.x(0),
+      {s.integers(3, 3), s.integers(4, 3), s.integers(7, 3), s.integers(5, 3), true, s.arg(6)});
 }
 
 // (input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, …)
 Results convolution(Scope& s) {
   const size_t spatial = s.x(1).rank() < 3 ? 1 : s.x(1).rank() - 2;
-  return convolve(s, s.x(0), {s.integers(3, spatial), s.integers(4, spatial),
-                              s.integers(5, spatial), s.integers(7, spatial), s.flag(6), s.arg(8)});
+  return convolve(s, s.x(0),
+                  {s.integers(3, spatial), s.integers(4, spatial), s.integers(5, spatial),
+                   s.integers(7, spatial), s.flag(6), s.arg(8)});
 }
 
 constexpr Composite kComposites[] = {

@@ -128,8 +128,7 @@ Results fake_quantize_channel(Scope& s, bool mask) {
   if (axis < static_cast<int64_t>(sizes.size())) sizes[static_cast<size_t>(axis)] = x.size(axis);
   const Expr scale = view(s.x(1), sizes);
   const Expr zero = cast(view(s.x(2), sizes), DType::kFloat32);
-  const auto made =
-      fake_quantize(x, x * reciprocal(scale), zero, s.arg(4), s.arg(5), scale);
+  const auto made = fake_quantize(x, x * reciprocal(scale), zero, s.arg(4), s.arg(5), scale);
   if (mask) return {made.first, made.second};
   return {made.first};
 }
@@ -180,8 +179,8 @@ Results remainder(Scope& s, Op row) {
                      (!is_tensor(s.arg(1)) || !is_floating(s.x(1).dtype()));
   if (!whole) return {s.call(row, s.args())};
   const bool tensor = is_tensor(s.arg(1));
-  const Expr times = s.call(tensor ? Op::aten_div_Tensor_mode : Op::aten_div_Scalar_mode,
-                            {x, s.arg(1), "floor"});
+  const Expr times =
+      s.call(tensor ? Op::aten_div_Tensor_mode : Op::aten_div_Scalar_mode, {x, s.arg(1), "floor"});
   return {x - times * s.arg(1)};
 }
 
@@ -244,13 +243,10 @@ constexpr Composite kComposites[] = {
     {"aten::special_entr(Tensor self) -> Tensor",
      [](Scope& s) -> Results {
        const Expr x = s.x(0), product = -(x * log(x));
-       return {where(gt(x, 0), product,
-                     where(eq(x, 0), 0, where(lt(x, 0), -kInfinity, product)))};
+       return {where(gt(x, 0), product, where(eq(x, 0), 0, where(lt(x, 0), -kInfinity, product)))};
      }},
     {"aten::special_ndtr(Tensor self) -> Tensor",
-     [](Scope& s) -> Results {
-       return {(erf(s.x(0) * Arg(1 / std::sqrt(2.0))) + 1) * Arg(0.5)};
-     }},
+     [](Scope& s) -> Results { return {(erf(s.x(0) * Arg(1 / std::sqrt(2.0))) + 1) * Arg(0.5)}; }},
     {"aten::mvlgamma(Tensor self, int p) -> Tensor", mvlgamma},
     {"aten::special_multigammaln(Tensor self, int p) -> Tensor", "aten::mvlgamma"},
     {"aten::heaviside(Tensor self, Tensor values) -> Tensor",
@@ -297,9 +293,7 @@ constexpr Composite kComposites[] = {
        return {pow(cast(s.x(0), DType::kFloat64), cast(s.x(1), DType::kFloat64))};
      }},
     {"aten::float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
-     [](Scope& s) -> Results {
-       return {pow(cast(s.x(0), DType::kFloat64), Arg(s.number(1)))};
-     }},
+     [](Scope& s) -> Results { return {pow(cast(s.x(0), DType::kFloat64), Arg(s.number(1)))}; }},
     {"aten::float_power.Scalar(Scalar self, Tensor exponent) -> Tensor",
      [](Scope& s) -> Results {
        return {s.call(Op::aten_pow_Scalar, {s.arg(0), cast(s.x(1), DType::kFloat64)})};
@@ -332,9 +326,7 @@ constexpr Composite kComposites[] = {
     {"aten::clamp_min.Tensor(Tensor self, Tensor min) -> Tensor", "aten::maximum"},
     {"aten::clamp_max.Tensor(Tensor self, Tensor max) -> Tensor", "aten::minimum"},
     {"aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-     [](Scope& s) -> Results {
-       return {where(s.x(1), cast(s.x(2), s.x(0).dtype()), s.x(0))};
-     }},
+     [](Scope& s) -> Results { return {where(s.x(1), cast(s.x(2), s.x(0).dtype()), s.x(0))}; }},
     {"aten::where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
      where_numbers},
     {"aten::where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor",

@@ -105,10 +105,9 @@ DType floating(DType dtype) { return is_floating(dtype) ? dtype : DType::kFloat3
 
 DType promoted(DType dtype, const Arg& number) {
   if (is_floating(dtype) || is_complex(dtype)) return dtype;
-  const bool real =
-      std::holds_alternative<double>(number.v) ||
-      (number.value() != nullptr &&
-       std::holds_alternative<ir::SymFloatType>(number.value()->type()));
+  const bool real = std::holds_alternative<double>(number.v) ||
+                    (number.value() != nullptr &&
+                     std::holds_alternative<ir::SymFloatType>(number.value()->type()));
   if (real) return DType::kFloat32;
   return dtype == DType::kBool && !std::holds_alternative<bool>(number.v) ? DType::kInt64 : dtype;
 }

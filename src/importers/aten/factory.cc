@@ -10,7 +10,7 @@ constexpr double kPi = 3.14159265358979323846;
 
 // Everything that factories take besides sizes is about dtypes; layouts other than strided cannot
 // be written down, and devices mean nothing here.
-#define PTE_KIND                                                                             \
+#define PTE_KIND \
   "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
 
 Results filled(Scope& s, size_t size, const Arg& value, const Arg& dtype) {
@@ -31,8 +31,8 @@ Results in_dtype_of_self(Scope& s, const Arg& value, size_t dtype) {
 
 Results eye(Scope& s, const SymInt& rows, const SymInt& columns, size_t dtype) {
   const Expr places = unsqueeze(s.arange(rows, DType::kInt64), 1);
-  return {cast(eq(places, s.arange(columns, DType::kInt64)),
-               s.dtype(dtype).value_or(DType::kFloat32))};
+  return {
+      cast(eq(places, s.arange(columns, DType::kInt64)), s.dtype(dtype).value_or(DType::kFloat32))};
 }
 
 // Values that are known now, in a dtype.
@@ -96,8 +96,7 @@ double blackman(double x) {
 double bartlett(double x) { return x <= 0.5 ? 2 * x : 2 - 2 * x; }
 
 Results hamming(Scope& s, bool periodic, size_t dtype, double alpha, double beta) {
-  return window(s, periodic, dtype,
-                [=](double x) { return alpha - beta * std::cos(2 * kPi * x); });
+  return window(s, periodic, dtype, [=](double x) { return alpha - beta * std::cos(2 * kPi * x); });
 }
 
 // The modified Bessel function of the first kind, order 0.
@@ -148,27 +147,21 @@ Expr normal(Scope& s, const Expr& like) {
   return s.call(Op::aten_randn, {s.size_args(like.sizes(), like), like.dtype()});
 }
 
-Expr chance_like(Scope& s) {
-  return uniform(s, s.x(0).sizes(), floating(s.x(0).dtype()), s.x(0));
-}
+Expr chance_like(Scope& s) { return uniform(s, s.x(0).sizes(), floating(s.x(0).dtype()), s.x(0)); }
 
-Results bernoulli(Scope& s, const Arg& p) {
-  return {cast(lt(chance_like(s), p), s.x(0).dtype())};
-}
+Results bernoulli(Scope& s, const Arg& p) { return {cast(lt(chance_like(s), p), s.x(0).dtype())}; }
 
 // Whole numbers in [low, high) in the likeness of the first operand.
 Results random_between(Scope& s, double low, double high) {
   const Expr x = s.x(0);
-  const Expr scaled =
-      floor(uniform(s, x.sizes(), DType::kFloat32, x) * Arg(high - low)) + Arg(low);
+  const Expr scaled = floor(uniform(s, x.sizes(), DType::kFloat32, x) * Arg(high - low)) + Arg(low);
   return {cast(scaled, x.dtype())};
 }
 
 Results randint(Scope& s, int64_t low, int64_t high, size_t size) {
   const Expr chance = uniform(s, s.sizes(size), DType::kFloat32, {});
   const Expr made = floor(chance * Arg(static_cast<double>(high - low)));
-  return {cast(made + Arg(static_cast<double>(low)),
-               s.dtype(size + 1).value_or(DType::kInt64))};
+  return {cast(made + Arg(static_cast<double>(low)), s.dtype(size + 1).value_or(DType::kInt64))};
 }
 
 // The identity in evaluation mode.
@@ -181,13 +174,13 @@ constexpr auto view_of = Composite::view_of;
 constexpr Composite kComposites[] = {
     {"aten::arange(Scalar end, " PTE_KIND ") -> Tensor",
      [](Scope& s) -> Results {
-       return {s.call(Op::aten_arange_start_step, {Arg(0), s.arg(0), Arg(1), s.arg(1), s.arg(2),
-                                                   s.arg(3), s.arg(4)})};
+       return {s.call(Op::aten_arange_start_step,
+                      {Arg(0), s.arg(0), Arg(1), s.arg(1), s.arg(2), s.arg(3), s.arg(4)})};
      }},
     {"aten::arange.start(Scalar start, Scalar end, " PTE_KIND ") -> Tensor",
      [](Scope& s) -> Results {
-       return {s.call(Op::aten_arange_start_step, {s.arg(0), s.arg(1), Arg(1), s.arg(2), s.arg(3),
-                                                   s.arg(4), s.arg(5)})};
+       return {s.call(Op::aten_arange_start_step,
+                      {s.arg(0), s.arg(1), Arg(1), s.arg(2), s.arg(3), s.arg(4), s.arg(5)})};
      }},
     {"aten::zeros(SymInt[] size, " PTE_KIND ") -> Tensor",
      [](Scope& s) { return filled(s, 0, 0.0, s.arg(1)); }},
@@ -264,7 +257,9 @@ constexpr Composite kComposites[] = {
        return {uniform(s, s.x(0).sizes(), s.dtype(1).value_or(s.x(0).dtype()), s.x(0))};
      }},
     {"aten::randn_like(Tensor self, " PTE_KIND ", MemoryFormat? memory_format=None) -> Tensor",
-     [](Scope& s) -> Results { return {normal(s, cast(s.x(0), s.dtype(1).value_or(s.x(0).dtype())))}; }},
+     [](Scope& s) -> Results {
+       return {normal(s, cast(s.x(0), s.dtype(1).value_or(s.x(0).dtype())))};
+     }},
     {"aten::randint(SymInt high, SymInt[] size, " PTE_KIND ") -> Tensor",
      [](Scope& s) { return randint(s, 0, s.integer(0), 1); }},
     {"aten::randint.low(SymInt low, SymInt high, SymInt[] size, " PTE_KIND ") -> Tensor",
@@ -280,9 +275,7 @@ constexpr Composite kComposites[] = {
        return {chance_like(s) * Arg(s.number(2) - s.number(1)) + Arg(s.number(1))};
      }},
     {"aten::normal(Tensor self, float mean=0., float std=1.) -> Tensor",
-     [](Scope& s) -> Results {
-       return {normal(s, s.x(0)) * Arg(s.number(2)) + Arg(s.number(1))};
-     }},
+     [](Scope& s) -> Results { return {normal(s, s.x(0)) * Arg(s.number(2)) + Arg(s.number(1))}; }},
     {"aten::normal_functional(Tensor self, float mean=0., float std=1.) -> Tensor", "aten::normal"},
     {"aten::normal.Tensor_Tensor(Tensor mean, Tensor std) -> Tensor",
      [](Scope& s) -> Results { return {normal(s, s.x(0) + s.x(1)) * s.x(1) + s.x(0)}; }},
@@ -297,8 +290,7 @@ constexpr Composite kComposites[] = {
      }},
     {"aten::exponential(Tensor self, float lambd=1.) -> Tensor",
      [](Scope& s) -> Results { return {log1p(-chance_like(s)) / Arg(-s.number(1))}; }},
-    {"aten::bernoulli(Tensor self) -> Tensor",
-     [](Scope& s) { return bernoulli(s, s.arg(0)); }},
+    {"aten::bernoulli(Tensor self) -> Tensor", [](Scope& s) { return bernoulli(s, s.arg(0)); }},
     {"aten::bernoulli.p(Tensor self, float p) -> Tensor",
      [](Scope& s) { return bernoulli(s, s.arg(1)); }},
     {"aten::bernoulli.float(Tensor self, float p=0.5) -> Tensor",
@@ -318,7 +310,8 @@ constexpr Composite kComposites[] = {
     {"aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
      [](Scope& s) -> Results {
        s.require(!s.given(2) || !s.flag(2), "training mode");
-       return {s.call(Op::aten_alias, {s.x(0)}), s.full(s.x(0).sizes(), true, DType::kBool, s.x(0))};
+       return {s.call(Op::aten_alias, {s.x(0)}),
+               s.full(s.x(0).sizes(), true, DType::kBool, s.x(0))};
      }},
 };
 

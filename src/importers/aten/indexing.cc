@@ -61,9 +61,8 @@ Results take(Scope& s) {
 Results put(Scope& s) {
   const Expr x = s.x(0);
   const Expr flat = view(x, {x.numel()}), index = s.x(1);
-  const Expr made = s.call(
-      Op::aten_index_put,
-      {flat, ArgList{view(index, {index.numel()})}, view(s.x(2), {s.x(2).numel()}), s.arg(3)});
+  const Expr made = s.call(Op::aten_index_put, {flat, ArgList{view(index, {index.numel()})},
+                                                view(s.x(2), {s.x(2).numel()}), s.arg(3)});
   return {view(made, x.sizes())};
 }
 
@@ -151,8 +150,7 @@ Results embedding_bag(Scope& s) {
     Expr share = cast(within, weight.dtype());
     if (s.given(6)) share = share * s.x(6);
     made = s.call(Op::aten_mm, {share, rows});
-    if (mode == 1)
-      made = made / unsqueeze(cast(clamp(counts, 1, Arg()), weight.dtype()), 1);
+    if (mode == 1) made = made / unsqueeze(cast(clamp(counts, 1, Arg()), weight.dtype()), 1);
   }
   return {made, Arg(), Arg(), Arg()};
 }
@@ -176,9 +174,9 @@ Results search(Scope& s, std::string_view row, size_t number) {
   return {s.call(row, std::move(args))};
 }
 
-#define PTE_BAG                                                                            \
-  "(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int "    \
-  "mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool "                      \
+#define PTE_BAG                                                                         \
+  "(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int " \
+  "mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool "                   \
   "include_last_offset=False"
 
 constexpr Composite kComposites[] = {

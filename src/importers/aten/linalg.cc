@@ -24,7 +24,8 @@ SymSizes sizes_of(const Operand& from, const std::string& letters) {
   SymSizes sizes;
   for (const char letter : letters) {
     const size_t at = from.letters.find(letter);
-    sizes.push_back(at == std::string::npos ? SymInt(1) : from.value.size(static_cast<int64_t>(at)));
+    sizes.push_back(at == std::string::npos ? SymInt(1)
+                                            : from.value.size(static_cast<int64_t>(at)));
   }
   return sizes;
 }
@@ -88,8 +89,8 @@ Operand contract(Scope& s, Operand a, Operand b, const std::string& kept) {
   const SymSizes inner = larger(sizes_of(a, summed), sizes_of(b, summed));
   const SymInt many = ir::product(batches), depth = ir::product(inner);
   const SymSizes row_sizes = sizes_of(a, rows), column_sizes = sizes_of(b, columns);
-  Expr left = expand(arranged(a, batch + rows + summed),
-                     joined(joined(batches, row_sizes), inner), b.value);
+  Expr left = expand(arranged(a, batch + rows + summed), joined(joined(batches, row_sizes), inner),
+                     b.value);
   Expr right = expand(arranged(b, batch + summed + columns),
                       joined(joined(batches, inner), column_sizes), a.value);
   Expr product;
@@ -111,8 +112,8 @@ void take_diagonals(Scope& s, Operand& operand) {
     const char letter = operand.letters[i];
     size_t j = operand.letters.find(letter, i + 1);
     while (j != std::string::npos) {
-      operand.value = s.call(Op::aten_diagonal_copy, {operand.value, 0, static_cast<int64_t>(i),
-                                                      static_cast<int64_t>(j)});
+      operand.value = s.call(Op::aten_diagonal_copy,
+                             {operand.value, 0, static_cast<int64_t>(i), static_cast<int64_t>(j)});
       // The diagonal is the last dimension.
       operand.letters.erase(j, 1);
       operand.letters.erase(i, 1);
@@ -249,9 +250,10 @@ Results bilinear(Scope& s) {
   const SymInt rows = ir::product(lead);
   const Expr left = view(a, {rows, a.size(-1)}), right = view(b, {rows, b.size(-1)});
   // [n, i] × [o, i, j] → [n, o, j], then with [n, j] → [n, o]
-  const Expr table = view(permute(weight, {1, 0, 2}),
-                          {weight.size(1), weight.size(0) * weight.size(2)});
-  const Expr half = view(s.call(Op::aten_mm, {left, table}), {rows, weight.size(0), weight.size(2)});
+  const Expr table =
+      view(permute(weight, {1, 0, 2}), {weight.size(1), weight.size(0) * weight.size(2)});
+  const Expr half =
+      view(s.call(Op::aten_mm, {left, table}), {rows, weight.size(0), weight.size(2)});
   Expr made = squeeze(s.call(Op::aten_bmm, {half, unsqueeze(right, 2)}), 2);
   lead.push_back(weight.size(0));
   made = view(made, lead);
@@ -352,9 +354,7 @@ Results matrix_power(Scope& s) {
   return {made};
 }
 
-Results first_of(Scope& s, Op op, std::vector<Arg> args) {
-  return {s.call(op, std::move(args))};
-}
+Results first_of(Scope& s, Op op, std::vector<Arg> args) { return {s.call(op, std::move(args))}; }
 
 Results solve(Scope& s) {
   const Expr b = s.x(1);
@@ -371,7 +371,8 @@ Results vander(Scope& s) {
   const Expr x = s.x(0);
   const int64_t count = s.given(1) ? s.integer(1) : s.fixed(x.size(0), "a number of columns");
   if (!s.bounded(count, "columns")) return {};
-  const Expr base = x.dtype() == DType::kBool || !is_floating(x.dtype()) ? cast(x, DType::kInt64) : x;
+  const Expr base =
+      x.dtype() == DType::kBool || !is_floating(x.dtype()) ? cast(x, DType::kInt64) : x;
   Exprs columns;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t power = s.flag(2) ? i : count - 1 - i;
@@ -387,9 +388,7 @@ Results batched(Scope& s, bool summed) {
   return {blend(s.x(0), product, s.arg(3), s.arg(4))};
 }
 
-Results mv(Scope& s) {
-  return {squeeze(s.call(Op::aten_mm, {s.x(0), unsqueeze(s.x(1), 1)}), 1)};
-}
+Results mv(Scope& s) { return {squeeze(s.call(Op::aten_mm, {s.x(0), unsqueeze(s.x(1), 1)}), 1)}; }
 
 constexpr Composite kComposites[] = {
     {"aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", einsum},
@@ -471,7 +470,9 @@ constexpr Composite kComposites[] = {
        return first_of(s, Op::aten__cdist_forward, {s.arg(0), s.arg(1), s.arg(2), s.arg(3)});
      }},
     {"aten::pdist(Tensor self, float p=2.) -> Tensor",
-     [](Scope& s) { return first_of(s, Op::aten__pdist_forward, {s.arg(0), s.arg(1)}); }},
+     [](Scope& s) {
+       return first_of(s, Op::aten__pdist_forward, {s.arg(0), s.arg(1)});
+     }},
     {"aten::vander(Tensor x, int? N=None, bool increasing=False) -> Tensor", vander},
     {"aten::linalg_vander(Tensor x, *, int? N=None) -> Tensor",
      [](Scope& s) -> Results {

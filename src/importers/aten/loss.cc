@@ -46,7 +46,8 @@ Nll nll(Scope& s, const Expr& logs, const Expr& target, const Expr& weight, int6
     Expr weighted = logs;
     if (weight) {
       SymSizes sizes(logs.rank(), SymInt(1));
-      if (dim < static_cast<int64_t>(sizes.size())) sizes[static_cast<size_t>(dim)] = logs.size(dim);
+      if (dim < static_cast<int64_t>(sizes.size()))
+        sizes[static_cast<size_t>(dim)] = logs.size(dim);
       weighted = logs * view(weight, sizes);
     }
     const int64_t classes = s.fixed(logs.size(dim), "a number of classes");
@@ -170,12 +171,11 @@ Results multilabel_margin(Scope& s) {
   const Expr places = s.arange(x.size(1), DType::kInt64, x);
   // Labels count up to the first -1.
   const Expr ends = where(eq(t, -1), places, s.scalar(s.size_arg(x.size(1), x), DType::kInt64));
-  const Expr used =
-      lt(places, s.call(Op::aten_amin, {ends, Arg::ints({-1}), Arg(true)}));
+  const Expr used = lt(places, s.call(Op::aten_amin, {ends, Arg::ints({-1}), Arg(true)}));
   const Expr label = where(used, t, 0);
   const Expr own = s.call(Op::aten_gather, {x, 1, label});
-  const Expr is_label = s.call(
-      Op::aten_any_dim, {eq(unsqueeze(where(used, t, -1), -1), places), 1, Arg(false)});
+  const Expr is_label =
+      s.call(Op::aten_any_dim, {eq(unsqueeze(where(used, t, -1), -1), places), 1, Arg(false)});
   Expr z = clamp(unsqueeze(x, 1) - unsqueeze(own, 2) + Arg(1), 0, Arg());
   z = where(both(unsqueeze(used, 2), negated(unsqueeze(is_label, 1))), z, 0);
   Expr loss = sum(mean(z, {2}), {1});
@@ -223,8 +223,8 @@ constexpr Composite kComposites[] = {
      [](Scope& s) {
        const Expr d = abs(s.x(0) - s.x(1));
        const double delta = s.number(3);
-       return reduced(
-           s, where(le(d, delta), d * d * Arg(0.5), (d - Arg(0.5 * delta)) * Arg(delta)), 2);
+       return reduced(s, where(le(d, delta), d * d * Arg(0.5), (d - Arg(0.5 * delta)) * Arg(delta)),
+                      2);
      }},
     {"aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor",
      [](Scope& s) { return reduced(s, log1p(exp(-(s.x(1) * s.x(0)))), 2); }},

@@ -9,10 +9,10 @@ Exprs max_pool1d(Scope& s) {
   const auto kernel = s.integers(1, 1), padding = s.integers(3, 1), dilation = s.integers(4, 1);
   const ArgList* given = s.arg(2).list();
   const auto stride = given != nullptr && given->empty() ? kernel : s.integers(2, 1);
-  Exprs made = s.call_all(Op::aten_max_pool2d_with_indices,
-                          {unsqueeze(s.x(0), -2), Arg::ints({1, kernel[0]}),
-                           Arg::ints({1, stride[0]}), Arg::ints({0, padding[0]}),
-                           Arg::ints({1, dilation[0]}), s.arg(5)});
+  Exprs made =
+      s.call_all(Op::aten_max_pool2d_with_indices,
+                 {unsqueeze(s.x(0), -2), Arg::ints({1, kernel[0]}), Arg::ints({1, stride[0]}),
+                  Arg::ints({0, padding[0]}), Arg::ints({1, dilation[0]}), s.arg(5)});
   for (Expr& part : made) part = squeeze(part, -2);
   made.resize(2, Expr(s, nullptr));
   return made;
@@ -20,8 +20,8 @@ Exprs max_pool1d(Scope& s) {
 
 Results adaptive_max_pool1d(Scope& s) {
   const auto size = s.integers(1, 1);
-  Exprs made = s.call_all("aten::adaptive_max_pool2d",
-                          {unsqueeze(s.x(0), -2), Arg::ints({1, size[0]})});
+  Exprs made =
+      s.call_all("aten::adaptive_max_pool2d", {unsqueeze(s.x(0), -2), Arg::ints({1, size[0]})});
   made.resize(2, Expr(s, nullptr));
   return {squeeze(made[0], -2), squeeze(made[1], -2)};
 }
@@ -46,8 +46,8 @@ Results max_unpool(Scope& s, size_t spatial) {
   const SymSizes inner(x.sizes().end() - static_cast<std::ptrdiff_t>(spatial), x.sizes().end());
   const SymInt rows = ir::product(lead), columns = ir::product(inner);
   const Expr empty = s.full({rows, ir::product(output)}, 0.0, x.dtype());
-  const Expr made = s.call(Op::aten_scatter_src, {empty, 1, view(indices, {rows, columns}),
-                                                  view(x, {rows, columns})});
+  const Expr made = s.call(Op::aten_scatter_src,
+                           {empty, 1, view(indices, {rows, columns}), view(x, {rows, columns})});
   lead.insert(lead.end(), output.begin(), output.end());
   return {view(made, lead)};
 }

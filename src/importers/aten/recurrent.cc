@@ -142,8 +142,8 @@ State cell(Scope& s, Kind kind, const State& state) {
   return step(s, kind, linear(s, s.x(0), w.input, w.input_bias), state, w);
 }
 
-#define PTE_LAYERS                                                                            \
-  "Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool "        \
+#define PTE_LAYERS                                                                     \
+  "Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool " \
   "bidirectional, bool batch_first) -> "
 #define PTE_CELL "Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> "
 
@@ -166,11 +166,17 @@ constexpr Composite kComposites[] = {
        return {made.hidden, made.cell};
      }},
     {"aten::gru_cell(Tensor input, Tensor hx, " PTE_CELL "Tensor",
-     [](Scope& s) -> Results { return {cell(s, Kind::kGru, {s.x(1), {}}).hidden}; }},
+     [](Scope& s) -> Results {
+       return {cell(s, Kind::kGru, {s.x(1), {}}).hidden};
+     }},
     {"aten::rnn_tanh_cell(Tensor input, Tensor hx, " PTE_CELL "Tensor",
-     [](Scope& s) -> Results { return {cell(s, Kind::kTanh, {s.x(1), {}}).hidden}; }},
+     [](Scope& s) -> Results {
+       return {cell(s, Kind::kTanh, {s.x(1), {}}).hidden};
+     }},
     {"aten::rnn_relu_cell(Tensor input, Tensor hx, " PTE_CELL "Tensor",
-     [](Scope& s) -> Results { return {cell(s, Kind::kRelu, {s.x(1), {}}).hidden}; }},
+     [](Scope& s) -> Results {
+       return {cell(s, Kind::kRelu, {s.x(1), {}}).hidden};
+     }},
 };
 
 }  // namespace

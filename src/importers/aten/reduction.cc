@@ -28,8 +28,7 @@ Arg correction(bool unbiased) { return Arg(unbiased ? 1 : 0); }
 Results deviation(Scope& s, const Arg& dims, const Arg& correction, const Arg& keepdim,
                   bool with_mean) {
   const Arg count = correction.is_none() ? Arg(1) : correction;
-  if (!with_mean)
-    return {sqrt(s.call(Op::aten_var_correction, {s.arg(0), dims, count, keepdim}))};
+  if (!with_mean) return {sqrt(s.call(Op::aten_var_correction, {s.arg(0), dims, count, keepdim}))};
   const Exprs both = s.call_all(Op::aten_var_mean_correction, {s.arg(0), dims, count, keepdim});
   if (both.size() != 2) return {};
   return {sqrt(both[0]), both[1]};
@@ -108,7 +107,8 @@ Results matrix_norm(Scope& s, const std::string& order, const std::vector<int64_
 Results linalg_norm(Scope& s) {
   const Expr x = s.x(0);
   const auto dims = s.dims(2, x.rank(), false);
-  if (s.given(1) && dims.size() == 2) return matrix_norm(s, s.number(1), dims, s.flag(3), s.dtype(4));
+  if (s.given(1) && dims.size() == 2)
+    return matrix_norm(s, s.number(1), dims, s.flag(3), s.dtype(4));
   return vector_norm(s, x, s.number(1, 2), dims, s.flag(3), s.dtype(4));
 }
 
@@ -286,7 +286,9 @@ Results cov(Scope& s, bool normalised) {
   return {single ? view(made, {}) : made};
 }
 
-Results cast_sum(Scope& s) { return {s.call(Op::aten_sum_dim_IntList, {s.arg(0), Arg(), Arg(false), s.arg(1)})}; }
+Results cast_sum(Scope& s) {
+  return {s.call(Op::aten_sum_dim_IntList, {s.arg(0), Arg(), Arg(false), s.arg(1)})};
+}
 
 Expr zero_nans(const Expr& x) { return is_floating(x.dtype()) ? where(isnan(x), 0, x) : x; }
 
@@ -294,9 +296,13 @@ constexpr Composite kComposites[] = {
     {"aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor", cast_sum},
     {"aten::all(Tensor self) -> Tensor", [](Scope& s) { return all(s, Op::aten_any, {}); }},
     {"aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor",
-     [](Scope& s) { return all(s, Op::aten_any_dim, {s.arg(1), s.arg(2)}); }},
+     [](Scope& s) {
+       return all(s, Op::aten_any_dim, {s.arg(1), s.arg(2)});
+     }},
     {"aten::all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
-     [](Scope& s) { return all(s, Op::aten_any_dims, {s.arg(1), s.arg(2)}); }},
+     [](Scope& s) {
+       return all(s, Op::aten_any_dims, {s.arg(1), s.arg(2)});
+     }},
     {"aten::aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
      [](Scope& s) -> Results {
        const auto dims = s.given(1) ? std::vector<int64_t>{s.dim(1, s.x(0).rank())}
@@ -315,7 +321,9 @@ constexpr Composite kComposites[] = {
        return {made.size() == 2 ? made[1] : Expr()};
      }},
     {"aten::msort(Tensor self) -> Tensor",
-     [](Scope& s) -> Results { return {s.call(Op::aten_sort, {s.arg(0), 0, Arg(false)})}; }},
+     [](Scope& s) -> Results {
+       return {s.call(Op::aten_sort, {s.arg(0), 0, Arg(false)})};
+     }},
     {"aten::std(Tensor self, bool unbiased=True) -> Tensor",
      [](Scope& s) { return deviation(s, Arg(), correction(s.flag(1)), Arg(false), false); }},
     {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
@@ -351,16 +359,15 @@ constexpr Composite kComposites[] = {
     {"aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) "
      "-> Tensor",
      [](Scope& s) -> Results {
-       return {s.call(Op::aten_sum_dim_IntList,
-                      {zero_nans(s.x(0)), s.arg(1), s.arg(2), s.arg(3)})};
+       return {s.call(Op::aten_sum_dim_IntList, {zero_nans(s.x(0)), s.arg(1), s.arg(2), s.arg(3)})};
      }},
     {"aten::nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) "
      "-> Tensor",
      [](Scope& s) -> Results {
-       const Expr total = s.call(Op::aten_sum_dim_IntList,
-                                 {zero_nans(s.x(0)), s.arg(1), s.arg(2), s.arg(3)});
-       return {total / s.call(Op::aten_sum_dim_IntList,
-                              {negated(isnan(s.x(0))), s.arg(1), s.arg(2)})};
+       const Expr total =
+           s.call(Op::aten_sum_dim_IntList, {zero_nans(s.x(0)), s.arg(1), s.arg(2), s.arg(3)});
+       return {total /
+               s.call(Op::aten_sum_dim_IntList, {negated(isnan(s.x(0))), s.arg(1), s.arg(2)})};
      }},
     {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",
@@ -377,9 +384,7 @@ constexpr Composite kComposites[] = {
      }},
     {"aten::linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",
-     [](Scope& s) {
-       return matrix_norm(s, s.number(1), s.integers(2), s.flag(3), s.dtype(4));
-     }},
+     [](Scope& s) { return matrix_norm(s, s.number(1), s.integers(2), s.flag(3), s.dtype(4)); }},
     {"aten::linalg_matrix_norm.str_ord(Tensor self, str ord='fro', int[] dim=[-2, -1], bool "
      "keepdim=False, *, ScalarType? dtype=None) -> Tensor",
      [](Scope& s) {
@@ -387,8 +392,8 @@ constexpr Composite kComposites[] = {
      }},
     {"aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor",
      [](Scope& s) {
-       return vector_norm(s, s.x(0), s.number(1), range(static_cast<int64_t>(s.x(0).rank())),
-                          false, {});
+       return vector_norm(s, s.x(0), s.number(1), range(static_cast<int64_t>(s.x(0).rank())), false,
+                          {});
      }},
     {"aten::norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
      [](Scope& s) {
@@ -406,9 +411,7 @@ constexpr Composite kComposites[] = {
                           false, s.dtype(2));
      }},
     {"aten::frobenius_norm.dim(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
-     [](Scope& s) {
-       return vector_norm(s, s.x(0), 2, s.dims(1, s.x(0).rank()), s.flag(2), {});
-     }},
+     [](Scope& s) { return vector_norm(s, s.x(0), 2, s.dims(1, s.x(0).rank()), s.flag(2), {}); }},
     {"aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> "
      "Tensor",
      diff},
@@ -416,8 +419,8 @@ constexpr Composite kComposites[] = {
      "edge_order=1) -> Tensor[]",
      [](Scope& s) {
        const size_t rank = s.x(0).rank();
-       const auto dims = s.given(2) ? std::vector<int64_t>{s.dim(2, rank)}
-                                    : range(static_cast<int64_t>(rank));
+       const auto dims =
+           s.given(2) ? std::vector<int64_t>{s.dim(2, rank)} : range(static_cast<int64_t>(rank));
        return gradients(s, dims, std::vector<double>(dims.size(), s.number(1, 1)), s.integer(3));
      }},
     {"aten::gradient.scalararray(Tensor self, *, Scalar spacing, int[] dim, int edge_order=1) -> "
@@ -435,15 +438,13 @@ constexpr Composite kComposites[] = {
      "edge_order=1) -> Tensor[]",
      [](Scope& s) {
        const size_t rank = s.x(0).rank();
-       const auto dims = s.given(2) ? std::vector<int64_t>{s.dim(2, rank)}
-                                    : range(static_cast<int64_t>(rank));
+       const auto dims =
+           s.given(2) ? std::vector<int64_t>{s.dim(2, rank)} : range(static_cast<int64_t>(rank));
        return gradients(s, dims, s.numbers(1), s.integer(3));
      }},
     {"aten::gradient.scalarrayarray(Tensor self, *, float[] spacing, int[] dim, int edge_order=1) "
      "-> Tensor[]",
-     [](Scope& s) {
-       return gradients(s, s.dims(2, s.x(0).rank()), s.numbers(1), s.integer(3));
-     }},
+     [](Scope& s) { return gradients(s, s.dims(2, s.x(0).rank()), s.numbers(1), s.integer(3)); }},
     {"aten::quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str "
      "interpolation='linear') -> Tensor",
      quantile},

@@ -104,9 +104,9 @@ constexpr int64_t kLargestMatrix = 1 << 24;
 
 bool sizes_fit(Scope& s, int64_t in, int64_t out) {
   constexpr int64_t kLongest = 1 << 20;
-  return s.require(in >= 1 && out >= 1 && in <= kLongest && out <= kLongest &&
-                       in * out <= kLargestMatrix,
-                   "a picture of this size");
+  return s.require(
+      in >= 1 && out >= 1 && in <= kLongest && out <= kLongest && in * out <= kLargestMatrix,
+      "a picture of this size");
 }
 
 // [out, in]: what each input has of each output.
@@ -144,8 +144,7 @@ std::vector<double> smooth_shares(int64_t in, int64_t out, float step, Kind kind
     double total = 0;
     for (int64_t i = first; i < last; ++i) {
       const double x = (static_cast<double>(i) - center + 0.5) / width;
-      const double share =
-          kind == Kind::kCubic ? cubic(x, -0.5) : std::max(0.0, 1 - std::abs(x));
+      const double share = kind == Kind::kCubic ? cubic(x, -0.5) : std::max(0.0, 1 - std::abs(x));
       matrix[static_cast<size_t>(row * in + i)] = share;
       total += share;
     }
@@ -170,8 +169,8 @@ Expr times_matrix(Scope& s, const Expr& x, int64_t dim, const std::vector<double
 }
 
 // Where sizes are known at run time only: places computed there, and elements taken from them.
-Expr resized_at_run_time(Scope& s, const Expr& x, int64_t dim, const Axis& axis,
-                         bool align_corners, Kind kind) {
+Expr resized_at_run_time(Scope& s, const Expr& x, int64_t dim, const Axis& axis, bool align_corners,
+                         Kind kind) {
   Expr places = s.arange(axis.out, DType::kFloat32, x);
   const Arg in = s.size_arg(axis.in, x), out = s.size_arg(axis.out, x);
   Arg step;
@@ -237,10 +236,10 @@ Expr resized(Scope& s, const Expr& x, int64_t dim, const Axis& axis, bool align_
     }
     return index_select(x, dim, s.constant(index));
   }
-  return times_matrix(s, x, dim,
-                      smooth ? smooth_shares(*in, *out, step, kind)
-                             : shares(*in, *out, step, align_corners, kind),
-                      *in, *out);
+  return times_matrix(
+      s, x, dim,
+      smooth ? smooth_shares(*in, *out, step, kind) : shares(*in, *out, step, align_corners, kind),
+      *in, *out);
 }
 
 Results resized(Scope& s, const std::vector<Axis>& axes, bool align_corners, Kind kind,
@@ -284,8 +283,7 @@ Results by_slices(Scope& s, const std::vector<Axis>& axes, Op row, bool align_co
   std::vector<Arg> args{view(x, {x.size(0), channels, x.size(3), x.size(4)}), sizes, scales};
   if (linear) args.insert(args.begin() + 2, Arg(align_corners));
   const Expr plane = s.call(row, std::move(args));
-  const Expr whole =
-      view(plane, {x.size(0), x.size(1), x.size(2), plane.size(2), plane.size(3)});
+  const Expr whole = view(plane, {x.size(0), x.size(1), x.size(2), plane.size(2), plane.size(3)});
   return {resized(s, whole, 2, axes[0], align_corners, kind)};
 }
 
@@ -303,9 +301,9 @@ Results sized(Scope& s, Op row, bool linear, Kind kind) {
 Results smooth_linear(Scope& s) {
   const std::vector<Axis> axes = axes_of(s, s.x(0), 2, 1, 3);
   const auto scale = [&](size_t i) { return axes[i].factor ? Arg(*axes[i].factor) : Arg(); };
-  return {s.call(Op::aten__upsample_bilinear2d_aa,
-                 {s.arg(0), s.size_args({axes[0].out, axes[1].out}, s.x(0)), s.arg(2), scale(0),
-                  scale(1)})};
+  return {s.call(
+      Op::aten__upsample_bilinear2d_aa,
+      {s.arg(0), s.size_args({axes[0].out, axes[1].out}, s.x(0)), s.arg(2), scale(0), scale(1)})};
 }
 
 Results grid_sampler(Scope& s) {
@@ -340,8 +338,7 @@ Results affine_grid(Scope& s) {
     }
     for (size_t i = spatial; i-- > 0;) {
       const auto length = static_cast<double>(size[i + 2]);
-      const double place =
-          length > 1 ? 2 * static_cast<double>(at[i]) / (length - 1) - 1 : 0;
+      const double place = length > 1 ? 2 * static_cast<double>(at[i]) / (length - 1) - 1 : 0;
       places.push_back(s.flag(2) ? place : place * (length - 1) / length);
     }
     places.push_back(1);
@@ -388,19 +385,13 @@ constexpr Composite kComposites[] = {
        return resized(s, axes_of(s, s.x(0), 2, 1, 3), s.flag(2), Kind::kCubic, true);
      }},
     {"aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor",
-     [](Scope& s) {
-       return resized(s, axes_of_sizes(s, s.x(0), 1, 1, 2), false, Kind::kNearest);
-     }},
+     [](Scope& s) { return resized(s, axes_of_sizes(s, s.x(0), 1, 1, 2), false, Kind::kNearest); }},
     {"aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? "
      "scales_w=None) -> Tensor",
-     [](Scope& s) {
-       return sized(s, Op::aten_upsample_nearest2d_vec, false, Kind::kNearest);
-     }},
+     [](Scope& s) { return sized(s, Op::aten_upsample_nearest2d_vec, false, Kind::kNearest); }},
     {"aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? "
      "scales_h=None, float? scales_w=None) -> Tensor",
-     [](Scope& s) {
-       return resized(s, axes_of_sizes(s, s.x(0), 3, 1, 2), false, Kind::kNearest);
-     }},
+     [](Scope& s) { return resized(s, axes_of_sizes(s, s.x(0), 3, 1, 2), false, Kind::kNearest); }},
     {"aten::_upsample_nearest_exact1d(Tensor self, SymInt[1] output_size, float? scales=None) -> "
      "Tensor",
      [](Scope& s) {

@@ -249,13 +249,12 @@ Expr Scope::call(std::string_view full_name, std::vector<Arg> args) {
 
 Expr Scope::constant(Tensor data) {
   if (!ok()) return {*this, nullptr};
-  return {*this,
-          maker_.module().add_constant(maker_.graph(), "_table", std::move(data))};
+  return {*this, maker_.module().add_constant(maker_.graph(), "_table", std::move(data))};
 }
 
 Expr Scope::constant(const std::vector<int64_t>& values) {
-  return constant(Tensor::of({static_cast<int64_t>(values.size())},
-                             std::span<const int64_t>(values)));
+  return constant(
+      Tensor::of({static_cast<int64_t>(values.size())}, std::span<const int64_t>(values)));
 }
 
 Expr Scope::constant(const std::vector<double>& values, std::vector<int64_t> sizes, DType dtype) {

@@ -205,8 +205,8 @@ class Parser {
     return Quotient{SymInt::symbol(std::string(name)), 1};
   }
 
-  // After "Float(": a decimal in quotes, then "precision=53". One that is a fraction of a small power
-  // of two is exact; products with others round as floats do, which no size can say.
+  // After "Float(": a decimal in quotes, then "precision=53". One that is a fraction of a small
+  // power of two is exact; products with others round as floats do, which no size can say.
   Result<Quotient> decimal() {
     const char quote = text_[pos_++];
     const size_t begin = pos_;
@@ -216,7 +216,8 @@ class Parser {
     ++pos_;
     while (eat(",")) {
       peek();
-      if (word().empty() || !eat("=") || (peek(), word().empty())) return fail("expected an option");
+      if (word().empty() || !eat("=") || (peek(), word().empty()))
+        return fail("expected an option");
     }
     if (!eat(")")) return fail("expected ')'");
     constexpr size_t kLongest = 40;

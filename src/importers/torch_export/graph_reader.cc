@@ -308,8 +308,7 @@ Status GraphReader::place_numbers(std::vector<Given>& given, const PlaceOf& plac
     DType dtype = real ? DType::kFloat32 : DType::kInt64;
     if (is_floating(neighbour->dtype) || (!real && neighbour->dtype != DType::kBool))
       dtype = neighbour->dtype;
-    PTE_TRY(Value * number,
-            maker_.call(Op::aten_scalar_tensor, {given[i].arg, dtype}, "number"));
+    PTE_TRY(Value * number, maker_.call(Op::aten_scalar_tensor, {given[i].arg, dtype}, "number"));
     given[i].arg = number;
   }
   return {};
@@ -551,7 +550,8 @@ Status GraphReader::read_call(const JsonView& node, const Target& target, std::s
     }
   }
   std::vector<std::string> value_names;
-  for (const std::string_view name : names) value_names.emplace_back(name.empty() ? "unused" : name);
+  for (const std::string_view name : names)
+    value_names.emplace_back(name.empty() ? "unused" : name);
   PTE_TRY(ir::Node * made,
           maker_.add(op, std::move(args), std::move(value_names), unknown ? &*unknown : nullptr));
   std::vector<Arg> results(made->results().begin(), made->results().end());

@@ -14,12 +14,12 @@ namespace pte::importers {
 
 struct Target {
   enum class Kind {
-    kCall,     // the overload as it stands
-    kInPlace,  // writes its first operand with what the overload returns
-    kFill,     // fill_ and zero_: writes a number into its first operand
+    kCall,      // the overload as it stands
+    kInPlace,   // writes its first operand with what the overload returns
+    kFill,      // fill_ and zero_: writes a number into its first operand
     kRestride,  // transpose_ and the like: its operand becomes a view of itself
-    kIgnored,  // a check without a result
-    kInlined,  // a wrapper whose graph is read in place
+    kIgnored,   // a check without a result
+    kInlined,   // a wrapper whose graph is read in place
     kUnknown,
   };
   Kind kind = Kind::kUnknown;

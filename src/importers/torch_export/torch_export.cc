@@ -307,7 +307,8 @@ Result<Pt2Program> import_archive(const MappedFile& file, const Pt2Options& opti
   PTE_CHECK(ir::verify(module));
   // A file whose sample inputs cannot be read is a model nevertheless.
   if (with_example) {
-    if (auto leaves = archive.sample_inputs(name)) made.example = reader.example(std::move(*leaves));
+    if (auto leaves = archive.sample_inputs(name))
+      made.example = reader.example(std::move(*leaves));
   }
   return made;
 }
