@@ -89,6 +89,15 @@ TEST(Legalize, NamesEveryRefusalAtOnce) {
   expect_unchanged(keep, text);
 }
 
+TEST(Legalize, RefusesCastsOfWideUnsignedIntegers) {
+  const std::string text = R"(func forward(%x: uint16[3]) {
+    %y: int32[3] = dim_order_ops._to_dim_order_copy.default(%x, int32, none, none, none, false, none)
+    return %y
+  })";
+  expect_failure(refuse, text, Code::kUnsupported, "uint16, which ExecuTorch 1.5 does not cast");
+  expect_unchanged(keep, text);
+}
+
 TEST(Legalize, WorksInsideBodies) {
   Module module = after_pass(refuse, R"(func forward(%p: bool[], %x: float32[3]) {
     (%a: float32[3]) = higher_order.cond.default(%p, func yes(%u: float32[3]) {
