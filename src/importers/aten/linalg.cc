@@ -390,6 +390,21 @@ Results batched(Scope& s, bool summed) {
 
 Results mv(Scope& s) { return {squeeze(s.call(Op::aten_mm, {s.x(0), unsqueeze(s.x(1), 1)}), 1)}; }
 
+// U, S and V transposed.
+Results singular(Scope& s, bool full_matrices, const Arg& driver) {
+  const Exprs parts =
+      s.call_all(Op::aten__linalg_svd, {s.arg(0), Arg(full_matrices), Arg(true), driver});
+  if (parts.size() != 3) return {Arg(), Arg(), Arg()};
+  return {parts[0], parts[1], parts[2]};
+}
+
+Results old_svd(Scope& s) {
+  if (!s.require(s.flag(2), "singular values without their vectors")) return {};
+  Results parts = singular(s, !s.flag(1), Arg());
+  if (s.ok()) parts[2] = transpose(Expr(s, parts[2].value()), -2, -1);
+  return parts;
+}
+
 constexpr Composite kComposites[] = {
     {"aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", einsum},
     {"aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
@@ -465,6 +480,17 @@ constexpr Composite kComposites[] = {
        return first_of(s, Op::aten_linalg_cholesky_ex, {s.arg(0), s.arg(1)});
      }},
     {"aten::linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor", solve},
+    {"aten::linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, "
+     "Tensor S, Tensor Vh)",
+     [](Scope& s) { return singular(s, s.flag(1), s.arg(2)); }},
+    {"aten::linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor",
+     [](Scope& s) -> Results {
+       Results parts = singular(s, false, s.arg(1));
+       return {parts[1]};
+     }},
+    {"aten::svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor "
+     "V)",
+     old_svd},
     {"aten::cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor",
      [](Scope& s) {
        return first_of(s, Op::aten__cdist_forward, {s.arg(0), s.arg(1), s.arg(2), s.arg(3)});
