@@ -108,7 +108,8 @@ def generate(case, folder):
         files.append(f"{name}.pt")
         if name == "script":
             try:
-                made._save_for_lite_interpreter(str(folder / "lite.ptl"))
+                # Made anew: the call above may have changed its state.
+                make()._save_for_lite_interpreter(str(folder / "lite.ptl"))
                 files.append("lite.ptl")
             except RuntimeError:  # what the mobile interpreter lacks
                 (folder / "lite.ptl").unlink(missing_ok=True)

@@ -46,7 +46,9 @@ def without_aliasing(schema):
 
 @pytest.mark.parametrize("name", sorted(name for name in SCHEMAS if name.startswith(("aten", "dim"))))
 def test_schema_is_pytorchs(name):
-    assert without_aliasing(SCHEMAS[name]) == without_aliasing(official_schema(name))
+    # A generator is always None in a program, so that ops.def has no type of its own for it.
+    expected = official_schema(name).replace("Generator?", "int?")
+    assert without_aliasing(SCHEMAS[name]) == without_aliasing(expected)
 
 
 @functools.lru_cache

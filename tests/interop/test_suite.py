@@ -86,7 +86,7 @@ def runs(request, tmp_path_factory):
     pool = concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "2")))
     futures = {}
     for item in request.session.items:
-        if getattr(item, "originalname", "") == "test_module":
+        if getattr(item, "function", None) is test_module:
             record = item.callspec.params["record"]
             lowering = item.callspec.params["lowering"]
             key = record["name"], lowering

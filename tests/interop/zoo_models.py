@@ -2,9 +2,9 @@
 Ultralytics' and timm's. Each test skips when its package is not installed.
 """
 
-import functools
-
 import torch
+
+import models
 
 
 def give_statistics(model, seed=0):
@@ -20,19 +20,8 @@ def give_statistics(model, seed=0):
     return model.eval()
 
 
-@functools.cache
 def torchvision():
-    """The package, whose operators in C++ need libraries that the oracle has not."""
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms", "roi_align", "ps_roi_align", "roi_pool", "ps_roi_pool"):
-        try:
-            library.define(f"{name}(Tensor a, Tensor b, float c) -> Tensor")
-        except RuntimeError:
-            pass  # it is there
-    torchvision.library = library
-    import torchvision as package
-
-    return package
+    return models.torchvision_module()
 
 
 def classifier(name):
