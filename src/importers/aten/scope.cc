@@ -118,6 +118,12 @@ std::vector<int64_t> Scope::integers(size_t index, size_t count) {
     fail(bad(index, fmt::format("a list of {} known integers", count)));
     values.assign(count, 1);
   }
+  // Sizes and steps of windows: rules multiply them.
+  for (int64_t& value : values) {
+    if (value >= INT32_MIN && value <= INT32_MAX) continue;
+    fail(bad(index, "integers of at most 31 bits"));
+    value = 1;
+  }
   return values;
 }
 
