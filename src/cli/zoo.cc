@@ -34,7 +34,8 @@ void print_one(const zoo::Architecture& model) {
   for (const zoo::Method& method : model.methods) {
     std::string inputs;
     for (const zoo::Input& input : method.inputs(none)) {
-      inputs += (inputs.empty() ? "" : ", ") + input.name + " " + describe(input.dtype, input.sizes);
+      inputs +=
+          (inputs.empty() ? "" : ", ") + input.name + " " + describe(input.dtype, input.sizes);
     }
     print("  {}({})\n", method.name, inputs);
   }
@@ -80,8 +81,7 @@ void add_zoo(Commands& commands) {
       "zoo", "List the architectures that checkpoints can be rebuilt into", "pte zoo yolo11n");
   auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "One of them, in full");
-  commands.set_body(command,
-                    [&commands, name] { return list_zoo(commands.context(), *name); });
+  commands.set_body(command, [&commands, name] { return list_zoo(commands.context(), *name); });
 }
 
 }  // namespace pte::cli

@@ -14,11 +14,13 @@ using Table = std::array<Infer, static_cast<size_t>(Op::kCount)>;
 Table gather() {
   Table table{};
   for (const auto family :
-       {indexing_inference(), rearrange_inference(), sorting_inference(), elementwise_inference(),
-        convolution_inference(), pooling_inference(), matrix_inference(), normalization_inference(),
-        quantized_inference(), quantized_nn_inference(), reduction_inference(), view_inference(),
-        selection_inference(), factory_inference(), in_place_inference(), special_inference(),
-        symbolic_inference(), vision_inference(), control_flow_inference(), uncommon_inference()}) {
+       {indexing_inference(),     rearrange_inference(),     sorting_inference(),
+        elementwise_inference(),  convolution_inference(),   pooling_inference(),
+        matrix_inference(),       normalization_inference(), quantized_inference(),
+        quantized_nn_inference(), reduction_inference(),     view_inference(),
+        selection_inference(),    factory_inference(),       in_place_inference(),
+        special_inference(),      symbolic_inference(),      vision_inference(),
+        control_flow_inference(), uncommon_inference()}) {
     for (const InferEntry& entry : family) table[static_cast<size_t>(entry.op)] = entry.infer;
   }
   return table;

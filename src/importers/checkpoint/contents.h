@@ -23,7 +23,7 @@ struct Contents {
   std::string module_class;         // of a whole pickled module, else ""
   // Of a whole pickled module: its attributes that are plain values ("yaml", "names", "args").
   nlohmann::json attributes = nlohmann::json::object();
-  nlohmann::json metadata;          // an object: everything else at the top
+  nlohmann::json metadata;  // an object: everything else at the top
 };
 
 struct FindOptions {
