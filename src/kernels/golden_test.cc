@@ -42,7 +42,7 @@ std::vector<double> as_doubles(const Tensor& tensor) {
   std::vector<double> values(static_cast<size_t>(count));
   const auto dense = tensor.contiguous();
   if (dense.has_value())
-    load_run<double>(part_type(tensor.dtype()), dense->data(), 1, count, values.data());
+    load_run<double>(real_part(tensor.dtype()), dense->data(), 1, count, values.data());
   return values;
 }
 

@@ -139,14 +139,6 @@ def selected(cases, share):
     return chosen
 
 
-def is_complete(case, output):
-    try:
-        record = json.loads((output / case.name / "case.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return record["digest"] == f"{VERSION} {case.digest()}"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=pathlib.Path)
@@ -165,7 +157,7 @@ def main():
     todo = [
         case
         for case in cases.values()
-        if re.search(options.only, case.name) and not is_complete(case, options.output)
+        if re.search(options.only, case.name) and not suite_core.is_complete(case, options.output, VERSION)
     ]
     made = 0
     for case in todo:

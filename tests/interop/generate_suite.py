@@ -408,14 +408,6 @@ def work(cases, output, next_case, failures):
         (folder / "case.json").write_text(json.dumps(record))
 
 
-def is_complete(case, output):
-    try:
-        record = json.loads((output / case.name / "case.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return record["digest"] == f"{VERSION} {case.digest()}"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=pathlib.Path)
@@ -442,7 +434,7 @@ def main():
     todo = [
         case
         for case in cases.values()
-        if re.search(options.only, case.name) and not is_complete(case, options.output)
+        if re.search(options.only, case.name) and not suite_core.is_complete(case, options.output, VERSION)
     ]
     if not todo:
         print(f"{len(cases)} modules are there")
@@ -466,7 +458,7 @@ def main():
             failed[name] = trace if options.verbose else text
         time.sleep(0.05)
     for case in todo:
-        if case.name not in failed and not is_complete(case, options.output):
+        if case.name not in failed and not suite_core.is_complete(case, options.output, VERSION):
             failed[case.name] = "the exporting process ended"
     for name, text in sorted(failed.items()):
         print(f"{name}: {text}\n", file=sys.stderr)

@@ -13,6 +13,7 @@ The text is all there is: a case is generated again when its text, or its file's
 import dataclasses
 import hashlib
 import inspect
+import json
 import re
 import textwrap
 import zlib
@@ -195,3 +196,12 @@ def class_text(made, space, seen=None):
         if inspect.isclass(other) and other.__module__ == space.get("__name__"):
             text += class_text(other, space, seen)
     return text
+
+
+def is_complete(case, output, version):
+    """Whether OUTPUT/<name> was made from this text by this version of its generator."""
+    try:
+        record = json.loads((output / case.name / "case.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return record["digest"] == f"{version} {case.digest()}"

@@ -78,16 +78,6 @@ Target resolve_target(std::string_view target) {
   return call(find_overload(name));
 }
 
-void UnsupportedReport::add(std::string_view target, std::string location, std::string reason) {
-  Row& row = rows_[short_target(target)];
-  ++row.count;
-  if (row.reason.empty()) row.reason = std::move(reason);
-  if (!location.empty() &&
-      std::find(row.locations.begin(), row.locations.end(), location) == row.locations.end()) {
-    row.locations.push_back(std::move(location));
-  }
-}
-
 std::string node_location(const JsonView& node) {
   const auto metadata = node.find("metadata");
   const auto trace = metadata ? metadata->find("stack_trace") : std::nullopt;
@@ -133,24 +123,25 @@ bool trains(const JsonView& node, const OpInfo& op) {
 
 }  // namespace
 
-Status UnsupportedReport::scan(const JsonView& graph, int depth) {
+Status find_unsupported(const JsonView& graph, UnsupportedReport& report, int depth) {
   if (depth > kMaxGraphDepth) return graph.invalid("subgraphs nested too deeply");
   PTE_TRY(const auto nodes, graph.items_at("nodes"));
   for (const JsonView& node : nodes) {
     PTE_TRY(const std::string_view name, node.text_at("target"));
     const Target target = resolve_target(name);
     if (target.kind == Target::Kind::kUnknown) {
-      add(name, node_location(node), reason_for(name));
+      report.add(short_target(name), node_location(node), reason_for(name));
       continue;
     }
     if (target.kind == Target::Kind::kIgnored) continue;
     if (target.overload != nullptr && trains(node, *target.op())) {
-      add(name, node_location(node), "training mode: call model.eval() before the export");
+      report.add(short_target(name), node_location(node),
+                 "training mode: call model.eval() before the export");
     }
     // wrap_with_autocast(device, dtype, enabled, cache_enabled, graph, …)
     if (target.kind == Target::Kind::kInlined && name.ends_with("wrap_with_autocast") &&
         is_true(find_argument(node, "", 2))) {
-      add(name, node_location(node), reason_for(name));
+      report.add(short_target(name), node_location(node), reason_for(name));
     }
     if (target.kind != Target::Kind::kInlined && !target.op()->has(kTagHigherOrder)) continue;
     PTE_TRY(const auto inputs, node.items_at("inputs"));
@@ -159,31 +150,10 @@ Status UnsupportedReport::scan(const JsonView& graph, int depth) {
       const auto inner = argument ? argument->find("as_graph") : std::nullopt;
       if (!inner) continue;
       PTE_TRY(const JsonView body, inner->at("graph"));
-      PTE_CHECK(scan(body, depth + 1));
+      PTE_CHECK(find_unsupported(body, report, depth + 1));
     }
   }
   return {};
-}
-
-Error UnsupportedReport::error() const {
-  constexpr size_t kShownPlaces = 3;
-  size_t widest = 0;
-  for (const auto& [name, row] : rows_) widest = std::max(widest, name.size());
-  std::string text = rows_.size() == 1
-                         ? "1 operator is not supported"
-                         : fmt::format("{} operators are not supported", rows_.size());
-  for (const auto& [name, row] : rows_) {
-    std::string places;
-    for (size_t i = 0; i < std::min(row.locations.size(), kShownPlaces); ++i) {
-      if (i > 0) places += ", ";
-      places += row.locations[i];
-    }
-    if (row.locations.size() > kShownPlaces) places += ", …";
-    text += fmt::format("\n  {:<{}}  {}×", name, widest, row.count);
-    if (!places.empty()) text += "  " + places;
-    if (!row.reason.empty()) text += "  " + row.reason;
-  }
-  return unsupported("{}", text);
 }
 
 }  // namespace pte::importers

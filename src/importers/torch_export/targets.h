@@ -8,6 +8,7 @@
 
 #include "importers/aten/composites.h"
 #include "importers/torch_export/json.h"
+#include "importers/unsupported_report.h"
 #include "schema/ops.h"
 
 namespace pte::importers {
@@ -28,24 +29,8 @@ struct Target {
 };
 Target resolve_target(std::string_view target);
 
-// Everything in a program that cannot be imported, so that a user learns it at once.
-class UnsupportedReport {
- public:
-  void add(std::string_view target, std::string location, std::string reason);
-  // Looks through the nodes of a graph and of its subgraphs.
-  Status scan(const JsonView& graph, int depth = 0);
-  bool empty() const { return rows_.empty(); }
-  // One line an operator: name, how often, where, why.
-  Error error() const;
-
- private:
-  struct Row {
-    size_t count = 0;
-    std::vector<std::string> locations;
-    std::string reason;
-  };
-  std::map<std::string, Row> rows_;
-};
+// Adds what cannot be imported of a graph and of its subgraphs.
+Status find_unsupported(const JsonView& graph, UnsupportedReport& report, int depth = 0);
 
 // Where a node came from in the user's source.
 std::string node_location(const JsonView& node);

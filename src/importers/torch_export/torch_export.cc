@@ -38,9 +38,8 @@ class ProgramReader {
     PTE_TRY(const JsonView graph, graph_module.at("graph"));
     PTE_TRY(const JsonView signature, graph_module.at("signature"));
     UnsupportedReport report;
-    PTE_CHECK(report.scan(graph));
-    if (!report.empty())
-      return report.error().with_hint("`pte ops` lists the operators that are supported");
+    PTE_CHECK(find_unsupported(graph, report));
+    if (!report.empty()) return report.error();
     PTE_CHECK(read_ranges());
     PTE_CHECK(read_calls(graph_module));
     GraphReader reader(module_, *method_.graph, graph);

@@ -387,6 +387,15 @@ Value rebuild(const Value& like, const Values& leaves, size_t& at, int depth = 0
   return Value::list(std::move(made));
 }
 
+// A leaf that `cell` carries through a loop: a tensor, or a number of the leaf's kind.
+Value in_cell(const Value& leaf, const TensorPtr& cell) {
+  if (leaf.tensor()) return Value(cell);
+  Number number;
+  number.kind = *number_kind(leaf);
+  number.tensor = cell;
+  return Value(number);
+}
+
 }  // namespace
 
 // One run of the body into a graph of its own. The leaves that `widened` marks are inputs.
@@ -411,14 +420,7 @@ Result<Values> Evaluator::loop_once(const Values& carried, const std::vector<boo
                      for (size_t i = 0; i < leaves.size(); ++i) {
                        if (!widened[i]) continue;
                        const TensorPtr cell = add_input("carried", *types[i]);
-                       if (leaves[i].tensor()) {
-                         inside[i] = Value(cell);
-                       } else {
-                         Number number;
-                         number.kind = *number_kind(leaves[i]);
-                         number.tensor = cell;
-                         inside[i] = Value(number);
-                       }
+                       inside[i] = in_cell(leaves[i], cell);
                      }
                      size_t at = 0;
                      Values arguments;
@@ -549,14 +551,7 @@ Result<Values> Evaluator::loop(const Value& go, Values carried, const Body& body
     for (size_t i = 0; i < leaves.size(); ++i) {
       if (!widened[i]) continue;
       const TensorPtr cell = new_tensor(context().aliases.add_root(node->result(result++)));
-      if (leaves[i].tensor()) {
-        flat[i] = Value(cell);
-      } else {
-        Number number;
-        number.kind = *number_kind(leaves[i]);
-        number.tensor = cell;
-        flat[i] = Value(number);
-      }
+      flat[i] = in_cell(leaves[i], cell);
     }
     size_t at = 0;
     Values out;

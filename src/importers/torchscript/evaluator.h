@@ -19,8 +19,8 @@
 #include "importers/aten/aliases.h"
 #include "importers/aten/composites.h"
 #include "importers/torchscript/library.h"
-#include "importers/torchscript/report.h"
 #include "importers/torchscript/value.h"
+#include "importers/unsupported_report.h"
 
 namespace pte::importers::script {
 
@@ -50,7 +50,7 @@ class Evaluator {
 
   Values& constants() { return constants_; }
   Library& library() { return library_; }
-  Report& report() { return report_; }
+  UnsupportedReport& report() { return report_; }
   // Operators outside the tables that may stay as they are reported, never called.
   Result<Value> call_method(const std::shared_ptr<Object>& self, const std::string& name,
                             std::vector<Argument> args);
@@ -170,7 +170,7 @@ class Evaluator {
   ir::Module& module_;
   Library& library_;
   Limits limits_;
-  Report report_;
+  UnsupportedReport report_;
   Values constants_;
   std::vector<std::unique_ptr<Context>> contexts_;
   size_t next_context_ = 0;

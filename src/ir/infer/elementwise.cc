@@ -3,19 +3,6 @@
 
 namespace pte::ir {
 
-DType real_part(DType dtype) {
-  switch (dtype) {
-    case DType::kComplex32:
-      return DType::kFloat16;
-    case DType::kComplex64:
-      return DType::kFloat32;
-    case DType::kComplex128:
-      return DType::kFloat64;
-    default:
-      return dtype;
-  }
-}
-
 InferResult like(const InferContext& c, size_t arg, DType dtype) {
   const TensorType& tensor = c.tensor(arg);
   return one({dtype, tensor.sizes, tensor.dim_order});

@@ -2,13 +2,12 @@
 #pragma once
 
 #include "ir/infer/common.h"
+#include "tensor/complex_type.h"
 
 namespace pte::ir {
 
 // Argument `arg` with another dtype.
 InferResult like(const InferContext& c, size_t arg, DType dtype);
-// The type of a complex type's parts; others are themselves.
-DType real_part(DType dtype);
 // How a result of `sizes` lies: as the first operand that large does.
 DimOrder elementwise_order(std::initializer_list<const TensorType*> operands,
                            const SymSizes& sizes);

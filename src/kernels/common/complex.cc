@@ -4,19 +4,6 @@
 
 namespace pte::kernels {
 
-DType part_type(DType dtype) {
-  switch (dtype) {
-    case DType::kComplex32:
-      return DType::kFloat16;
-    case DType::kComplex64:
-      return DType::kFloat32;
-    case DType::kComplex128:
-      return DType::kFloat64;
-    default:
-      return dtype;
-  }
-}
-
 DType complex_type(DType part) {
   switch (part) {
     case DType::kFloat16:
@@ -29,7 +16,7 @@ DType complex_type(DType part) {
 }
 
 Result<std::vector<Complex>> load_complex(const Call& call, const Tensor& tensor) {
-  const DType part = part_type(tensor.dtype());
+  const DType part = real_part(tensor.dtype());
   if (!is_real(part)) return call.not_supported("operands of type {}", dtype_name(tensor.dtype()));
   PTE_TRY(const Tensor dense, tensor.contiguous().at(call.op().full_name()));
   std::vector<Complex> values(static_cast<size_t>(dense.numel()));
@@ -53,11 +40,11 @@ Status store_complex(const Call& call, const std::vector<Complex>& values, Tenso
   const auto* parts = reinterpret_cast<const double*>(values.data());
   const auto count = static_cast<int64_t>(2 * values.size());
   if (out.is_contiguous()) {
-    store_run<double>(part_type(out.dtype()), out.mutable_data(), 1, count, parts);
+    store_run<double>(real_part(out.dtype()), out.mutable_data(), 1, count, parts);
     return {};
   }
   PTE_TRY(Tensor dense, Tensor::zeros(out.dtype(), out.sizes()));
-  store_run<double>(part_type(out.dtype()), dense.mutable_data(), 1, count, parts);
+  store_run<double>(real_part(out.dtype()), dense.mutable_data(), 1, count, parts);
   return copy_elements(dense, out).at(call.op().full_name());
 }
 

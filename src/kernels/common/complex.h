@@ -5,13 +5,12 @@
 #include <vector>
 
 #include "kernels/common/shape.h"
+#include "tensor/complex_type.h"
 
 namespace pte::kernels {
 
 using Complex = std::complex<double>;
 
-// The type of each part; `dtype` itself when it is not complex.
-DType part_type(DType dtype);
 // The complex type of such parts: float32 gives complex64.
 DType complex_type(DType part);
 

@@ -62,7 +62,7 @@ Status complex_arithmetic(Call& call, ComplexOp op, bool other_is_scalar) {
 Status complex_abs(Call& call) {
   const Tensor& self = call.tensor(0);
   Tensor& out = call.out();
-  PTE_CHECK(check_out_type(call, part_type(self.dtype()), out));
+  PTE_CHECK(check_out_type(call, real_part(self.dtype()), out));
   PTE_CHECK(resize_out(call, out, self.sizes()));
   PTE_TRY(const std::vector<Complex> values, load_complex(call, self));
   PTE_TRY(auto dense, DenseOut<double>::make(call, out));

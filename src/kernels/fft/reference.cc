@@ -143,7 +143,7 @@ Status fft_c2r(Call& call) {
   const double count = dims.count / static_cast<double>(sizes[last]) * static_cast<double>(length);
   PTE_TRY(const double factor, scale_of(call, call.integer(2), count));
   Tensor& out = call.out();
-  PTE_CHECK(check_out_type(call, part_type(self.dtype()), out));
+  PTE_CHECK(check_out_type(call, real_part(self.dtype()), out));
   PTE_CHECK(resize_out(call, out, full));
   PTE_TRY(std::vector<Complex> half, load_complex(call, self));
   for (size_t i = 0; i + 1 < dims.dims.size(); ++i) {
@@ -194,7 +194,7 @@ Status view_as_real(Call& call) {
   const Tensor& self = call.tensor(0);
   Tensor& out = call.out();
   PTE_CHECK(check_complex(call, self));
-  PTE_CHECK(check_out_type(call, part_type(self.dtype()), out));
+  PTE_CHECK(check_out_type(call, real_part(self.dtype()), out));
   Sizes sizes = self.sizes();
   sizes.push_back(2);
   PTE_CHECK(resize_out(call, out, sizes));
@@ -214,7 +214,7 @@ Status view_as_complex(Call& call) {
   if (self.rank() == 0 || self.sizes().back() != 2) {
     return call.invalid("{} has no last dimension of 2", self.describe());
   }
-  if (!is_complex(out.dtype()) || part_type(out.dtype()) != self.dtype()) {
+  if (!is_complex(out.dtype()) || real_part(out.dtype()) != self.dtype()) {
     return call.invalid("{} does not make a result of type {}", self.describe(),
                         dtype_name(out.dtype()));
   }

@@ -1,10 +1,11 @@
-#include "importers/torchscript/report.h"
+#include "importers/unsupported_report.h"
 
 #include <algorithm>
 
-namespace pte::importers::script {
+namespace pte::importers {
 
-void Report::add(std::string_view name, const std::string& place, const std::string& reason) {
+void UnsupportedReport::add(std::string_view name, const std::string& place,
+                            const std::string& reason) {
   Row& row = rows_[std::string(name.substr(0, 200))];
   ++row.count;
   if (row.reason.empty()) row.reason = reason;
@@ -14,7 +15,7 @@ void Report::add(std::string_view name, const std::string& place, const std::str
   }
 }
 
-Error Report::error() const {
+Error UnsupportedReport::error() const {
   constexpr size_t kShownPlaces = 3;
   size_t widest = 0;
   for (const auto& [name, row] : rows_) widest = std::max(widest, name.size());
@@ -33,4 +34,4 @@ Error Report::error() const {
   return unsupported("{}", text).with_hint("`pte ops` lists the operators that are supported");
 }
 
-}  // namespace pte::importers::script
+}  // namespace pte::importers

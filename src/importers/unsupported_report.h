@@ -8,10 +8,11 @@
 
 #include "base/result.h"
 
-namespace pte::importers::script {
+namespace pte::importers {
 
-class Report {
+class UnsupportedReport {
  public:
+  // `place` may be empty, and `reason` too: the first one that is given stays.
   void add(std::string_view name, const std::string& place, const std::string& reason);
   bool empty() const { return rows_.empty(); }
   // One line an operator: name, how often, where, why.
@@ -26,4 +27,4 @@ class Report {
   std::map<std::string, Row, std::less<>> rows_;
 };
 
-}  // namespace pte::importers::script
+}  // namespace pte::importers
