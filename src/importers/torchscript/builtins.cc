@@ -42,6 +42,23 @@ std::vector<size_t> slice_places(const std::vector<Argument>& args, size_t size)
   return out;
 }
 
+// The sizes that two lists of sizes broadcast to; open sizes that are not 1 are taken as equal.
+Result<Values> broadcast_sizes(const Values& a, const Values& b) {
+  const Values& longer = a.size() >= b.size() ? a : b;
+  const Values& shorter = a.size() >= b.size() ? b : a;
+  Values out = longer;
+  const size_t offset = longer.size() - shorter.size();
+  for (size_t i = 0; i < shorter.size(); ++i) {
+    Value& size = out[offset + i];
+    const auto mine = size.integer(), other = shorter[i].integer();
+    if (other == 1 || mine == other) continue;
+    if (mine && other && mine != 1)
+      return invalid_argument("sizes {} and {} do not broadcast", *mine, *other);
+    if (mine == 1 || other) size = shorter[i];
+  }
+  return out;
+}
+
 }  // namespace
 
 bool Builtins::keeps_unknown(std::string_view name) {
@@ -261,6 +278,14 @@ Answer Builtins::containers(Evaluator& e, std::string_view name,
     return answer(Value(false));
   }
   if (name == "aten::list" || name == "aten::copy") return fresh(*items);
+  if (name == "aten::broadcast_shapes") {
+    Values made;
+    for (const Argument& arg : args) {
+      const Values one{arg.value};
+      PTE_TRY(made, broadcast_sizes(made, arg.value.items() == nullptr ? one : *arg.value.items()));
+    }
+    return fresh(std::move(made));
+  }
   if (name == "aten::index" && list && count == 2 && args[1].value.items() == nullptr) {
     for (size_t i = 0; i < items->size(); ++i) {
       if (equal((*items)[i], args[1].value).value_or(false))

@@ -92,12 +92,22 @@ TEST(TorchScriptEvaluator, ListsAndDictionariesAreShared) {
                 "return (b, d, e, a[-1], torch.slice(a, 1), torch.__contains__(a, 2))")
                 .python(),
             "([1, 2, 3], [2, 3, 9], 1, 3, [2, 3], True)");
+  EXPECT_EQ(run("return torch.broadcast_shapes([4, 1, 3], torch.size(x), 3)").python(),
+            "[4, 2, 3]");
+  EXPECT_EQ(run("return torch.broadcast_shapes([4, 3], torch.size(x))").python(),
+            "sizes 4 and 2 do not broadcast");
   EXPECT_EQ(run("d = {\"b\": 1}\n"
                 "torch._set_item(d, \"a\", 2)\n"
                 "torch._set_item(d, \"b\", 3)\n"
                 "return (torch.keys(d), torch.items(d), d[\"a\"], torch.get(d, \"z\"))")
                 .python(),
             "(['b', 'a'], [('b', 3), ('a', 2)], 2, None)");
+}
+
+TEST(TorchScriptEvaluator, ShiftsInPlace) {
+  const Outcome shifted = run("y = torch.to(x, 4)\nz = ops.aten.__ilshift__(y, 1)\nreturn z");
+  EXPECT_EQ(count(shifted.text(), "aten.bitwise_left_shift.Tensor_Scalar(%to, 1)"), 1u)
+      << shifted.python() << shifted.text();
 }
 
 TEST(TorchScriptEvaluator, UnrollsLoopsAndTakesKnownBranches) {

@@ -449,7 +449,9 @@ Result<Value> Evaluator::write_in_place(const std::string& name, const std::vect
   std::string functional = name.substr(0, name.size() - 1);
   if (name.ends_with("__")) {
     functional = "aten::" + name.substr(9, name.size() - 11);  // __iadd__
-    if (functional == "aten::and" || functional == "aten::or" || functional == "aten::xor")
+    constexpr std::string_view kDunder[] = {"aten::and", "aten::or", "aten::xor", "aten::lshift",
+                                            "aten::rshift"};
+    if (std::find(std::begin(kDunder), std::end(kDunder), functional) != std::end(kDunder))
       functional = "aten::__" + functional.substr(6) + "__";
   }
   PTE_TRY(const size_t handle, handle_in(contexts_.size() - 1, self));
