@@ -1,0 +1,141 @@
+#include "simd/conv2d.h"
+
+#include <array>
+
+#include "base/checked.h"
+#include "simd/conv2d_impl.h"
+
+namespace pte::simd {
+
+namespace {
+
+constexpr std::array<std::string_view, 6> kNames{"auto",      "gemm",      "direct",
+                                                 "winograd2", "winograd4", "depthwise"};
+
+Status check_shape(const Conv2dShape& s) {
+  const auto bad = [](std::string_view what, int64_t value) {
+    return invalid_argument("convolution: {} is {}, which is out of range", what, value);
+  };
+  constexpr int64_t kMost = int64_t{1} << 31;
+  struct Field {
+    std::string_view name;
+    int64_t value;
+    int64_t least;
+  };
+  for (const Field& field :
+       {Field{"batch", s.n, 0}, Field{"height", s.h, 0}, Field{"width", s.w, 0},
+        Field{"input channels", s.in_channels, 1}, Field{"output channels", s.out_channels, 1},
+        Field{"kernel height", s.kernel_h, 1}, Field{"kernel width", s.kernel_w, 1},
+        Field{"vertical stride", s.stride_h, 1}, Field{"horizontal stride", s.stride_w, 1},
+        Field{"padding", s.pad_top, 0}, Field{"padding", s.pad_left, 0},
+        Field{"padding", s.pad_bottom, 0}, Field{"padding", s.pad_right, 0},
+        Field{"vertical dilation", s.dilation_h, 1}, Field{"horizontal dilation", s.dilation_w, 1},
+        Field{"groups", s.groups, 1}}) {
+    if (field.value < field.least || field.value > kMost) return bad(field.name, field.value);
+  }
+  if (s.in_channels % s.groups != 0 || s.out_channels % s.groups != 0) {
+    return invalid_argument("convolution: {} and {} channels are not multiples of {} groups",
+                            s.in_channels, s.out_channels, s.groups);
+  }
+  if (s.h + s.pad_top + s.pad_bottom < s.dilation_h * (s.kernel_h - 1) + 1 ||
+      s.w + s.pad_left + s.pad_right < s.dilation_w * (s.kernel_w - 1) + 1) {
+    return invalid_argument("convolution: a {} x {} kernel is larger than the padded {} x {} input",
+                            s.kernel_h, s.kernel_w, s.h, s.w);
+  }
+  const auto product = [](std::initializer_list<int64_t> extents) {
+    int64_t total = 1;
+    for (const int64_t extent : extents) {
+      const auto next = checked_mul<int64_t>(total, std::max<int64_t>(extent, 1));
+      if (!next || *next > (int64_t{1} << 40)) return false;
+      total = *next;
+    }
+    return true;
+  };
+  if (!product(
+          {s.n, s.h + s.pad_top + s.pad_bottom, s.w + s.pad_left + s.pad_right, s.in_channels}) ||
+      !product({s.n, s.out_h(), s.out_w(), s.out_channels}) ||
+      !product(
+          {s.out_channels + 64 * s.groups, s.in_channels / s.groups, s.kernel_h, s.kernel_w})) {
+    return invalid_argument("convolution: {} x {} x {} x {} to {} channels is too large", s.n, s.h,
+                            s.w, s.in_channels, s.out_channels);
+  }
+  return {};
+}
+
+bool is_depthwise(const Conv2dShape& s) {
+  return s.groups == s.in_channels && s.groups == s.out_channels && s.groups > 1 && !s.input_nchw;
+}
+
+bool is_pointwise(const Conv2dShape& s) {
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.groups == 1 && !s.input_nchw && s.pad_top == 0 &&
+         s.pad_left == 0 && s.pad_bottom == 0 && s.pad_right == 0;
+}
+
+Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2dOptions& options) {
+  PTE_CHECK(check_shape(shape));
+  ConvAlgorithm algorithm = options.algorithm;
+  if (algorithm == ConvAlgorithm::kAuto) {
+    algorithm = is_depthwise(shape)   ? ConvAlgorithm::kDepthwise
+                : is_pointwise(shape) ? ConvAlgorithm::kGemm
+                                      : ConvAlgorithm::kDirect;
+  }
+  const bool possible = algorithm == ConvAlgorithm::kDepthwise ? is_depthwise(shape)
+                        : algorithm == ConvAlgorithm::kGemm    ? is_pointwise(shape)
+                                                               : true;
+  if (possible) {
+    switch (algorithm) {
+      case ConvAlgorithm::kGemm:
+      case ConvAlgorithm::kDirect:
+        return make_direct_conv(shape, options.isa, algorithm);
+      case ConvAlgorithm::kDepthwise:
+        return make_depthwise_conv(shape, options.isa);
+      default:
+        break;
+    }
+  }
+  return unsupported("a {} x {} convolution with {} groups cannot be done by algorithm '{}'",
+                     shape.kernel_h, shape.kernel_w, shape.groups, conv_algorithm_name(algorithm));
+}
+
+}  // namespace
+
+std::string_view conv_algorithm_name(ConvAlgorithm algorithm) {
+  return kNames[static_cast<size_t>(algorithm)];
+}
+
+Result<Conv2d> Conv2d::make(const Conv2dShape& shape, const float* weights,
+                            const Conv2dOptions& options) {
+  PTE_TRY(std::unique_ptr<Conv2dImpl> impl, choose(shape, options));
+  PTE_TRY(Buffer packed, Buffer::allocate(impl->packed_bytes()));
+  impl->pack(weights, packed.fill<float>());
+  impl->set_packed(std::move(packed));
+  Conv2d conv;
+  conv.impl_ = std::move(impl);
+  return conv;
+}
+
+Result<Conv2d> Conv2d::from_packed(const Conv2dShape& shape, Buffer packed,
+                                   const Conv2dOptions& options) {
+  PTE_TRY(std::unique_ptr<Conv2dImpl> impl, choose(shape, options));
+  if (packed.size() != impl->packed_bytes()) {
+    return invalid_data("packed weights of a convolution for {} by '{}': {} bytes, expected {}",
+                        isa_name(options.isa), conv_algorithm_name(impl->algorithm()),
+                        packed.size(), impl->packed_bytes());
+  }
+  impl->set_packed(std::move(packed));
+  Conv2d conv;
+  conv.impl_ = std::move(impl);
+  return conv;
+}
+
+const Conv2dShape& Conv2d::shape() const { return impl_->shape(); }
+ConvAlgorithm Conv2d::algorithm() const { return impl_->algorithm(); }
+std::span<const std::byte> Conv2d::packed() const { return impl_->packed().bytes(); }
+int64_t Conv2d::tasks() const { return impl_->tasks(); }
+size_t Conv2d::scratch_bytes() const { return impl_->scratch_bytes(); }
+
+void Conv2d::run(const Args& args, int64_t begin, int64_t end, void* scratch) const {
+  impl_->run(args, begin, end, scratch);
+}
+
+}  // namespace pte::simd

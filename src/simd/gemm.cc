@@ -1,0 +1,124 @@
+#include "simd/gemm.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "simd/tile.h"
+
+namespace pte::simd {
+
+namespace {
+
+constexpr int64_t kLargestExtent = int64_t{1} << 31;
+constexpr int64_t kBlockFloats = 128 * 1024;  // of A, read again for each panel: fits a L2 cache
+constexpr int64_t kWantedTasks = 16;
+constexpr int64_t kSmallestTask = 128 * 1024;  // multiply-adds
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+Status check_shape(const Gemm::Shape& shape) {
+  for (const int64_t extent : {shape.m, shape.n, shape.k}) {
+    if (extent < 0 || extent > kLargestExtent) {
+      return invalid_argument("GEMM {} x {} x {}: extents must lie in [0, 2^31]", shape.m, shape.n,
+                              shape.k);
+    }
+  }
+  const auto weights = checked_mul<int64_t>(shape.n + 64, shape.k);
+  if (!weights || *weights > (int64_t{1} << 40)) {
+    return invalid_argument("GEMM {} x {} x {}: the weights are too large", shape.m, shape.n,
+                            shape.k);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Gemm> Gemm::make(const Shape& shape, const float* b, int64_t b_stride, bool transposed,
+                        Isa isa) {
+  PTE_CHECK(check_shape(shape));
+  const TileSet& tiles = tile_set(isa);
+  PTE_TRY(Buffer packed,
+          Buffer::allocate(static_cast<size_t>(padded_columns(tiles, shape.n) * shape.k) *
+                           sizeof(float)));
+  pack_columns(tiles, shape.n, shape.k, packed.fill<float>(), [&](int64_t p, int64_t j) {
+    return transposed ? b[j * b_stride + p] : b[p * b_stride + j];
+  });
+  return from_packed(shape, std::move(packed), isa);
+}
+
+Result<Gemm> Gemm::from_packed(const Shape& shape, Buffer packed, Isa isa) {
+  PTE_CHECK(check_shape(shape));
+  Gemm gemm;
+  gemm.shape_ = shape;
+  gemm.isa_ = isa;
+  gemm.tiles_ = &tile_set(isa);
+  const auto bytes =
+      static_cast<size_t>(padded_columns(*gemm.tiles_, shape.n) * shape.k) * sizeof(float);
+  if (packed.size() != bytes) {
+    return invalid_data("packed weights of a {} x {} GEMM for {}: {} bytes, expected {}", shape.k,
+                        shape.n, isa_name(isa), packed.size(), bytes);
+  }
+  gemm.packed_ = std::move(packed);
+  gemm.plan();
+  return gemm;
+}
+
+Result<Gemm> Gemm::with_rows(int64_t m) const {
+  return from_packed({m, shape_.n, shape_.k}, packed_, isa_);
+}
+
+void Gemm::plan() {
+  if (shape_.m == 0 || shape_.n == 0) return;
+  const int64_t pass = tiles_->max_rows;
+  const int64_t fitting = kBlockFloats / std::max<int64_t>(shape_.k, 1) / pass * pass;
+  rows_per_block_ = std::min(shape_.m, std::clamp(fitting, 4 * pass, 16 * pass));
+  row_blocks_ = ceil_div(shape_.m, rows_per_block_);
+  // Even blocks, whole passes.
+  rows_per_block_ = ceil_div(ceil_div(shape_.m, row_blocks_), pass) * pass;
+  row_blocks_ = ceil_div(shape_.m, rows_per_block_);
+  rows_per_block_ = std::min(rows_per_block_, shape_.m);
+
+  const int64_t panels = ceil_div(shape_.n, tiles_->panel_width);
+  const int64_t work = rows_per_block_ * shape_.n * std::max<int64_t>(shape_.k, 1);
+  int64_t blocks = std::min(ceil_div(kWantedTasks, row_blocks_), work / kSmallestTask);
+  blocks = std::clamp<int64_t>(blocks, 1, panels);
+  columns_per_block_ = ceil_div(panels, blocks) * tiles_->panel_width;
+  column_blocks_ = ceil_div(shape_.n, columns_per_block_);
+  scratch_bytes_ = static_cast<size_t>(rows_per_block_) * sizeof(const float*);
+}
+
+void Gemm::run(const Args& args, int64_t begin, int64_t end, void* scratch) const {
+  const auto** rows = static_cast<const float**>(scratch);
+  const int64_t tap = 0;
+  TileArgs tile;
+  tile.rows = rows;
+  tile.taps = &tap;
+  tile.tap_count = 1;
+  tile.depth = shape_.k;
+  tile.panel = packed_.as<float>();
+  tile.out_stride = args.c_stride;
+  tile.bias = args.epilogue.bias;
+  tile.residual_stride = args.epilogue.residual_stride;
+  tile.residual_after_activation = args.epilogue.residual_after_activation;
+  tile.activation = args.epilogue.activation;
+  tile.lo = args.epilogue.lo;
+  tile.hi = args.epilogue.hi;
+  int64_t loaded = -1;
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t block = task % row_blocks_;
+    const int64_t first = block * rows_per_block_;
+    tile.row_count = std::min(rows_per_block_, shape_.m - first);
+    if (block != loaded) {
+      for (int64_t r = 0; r < tile.row_count; ++r) rows[r] = args.a + (first + r) * args.a_stride;
+      loaded = block;
+    }
+    tile.out = args.c + first * args.c_stride;
+    if (args.epilogue.residual != nullptr) {
+      tile.residual = args.epilogue.residual + first * args.epilogue.residual_stride;
+    }
+    const int64_t column = task / row_blocks_ * columns_per_block_;
+    run_columns(*tiles_, tile, shape_.n, column, std::min(column + columns_per_block_, shape_.n));
+  }
+}
+
+}  // namespace pte::simd

@@ -1,0 +1,293 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "simd/tile.cc"
+#include "simd/targets.h"
+// The next line includes this file once for each target.
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "simd/activation.inl.h"
+#include "simd/dispatch.h"
+#include "simd/partial.inl.h"
+#include "simd/tile.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace pte::simd {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+
+// As many rows as accumulators fit in registers next to two vectors of weights and one broadcast.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+constexpr int kMaxRows = 14;
+#elif HWY_TARGET == HWY_NEON
+constexpr int kMaxRows = 12;
+#elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4
+constexpr int kMaxRows = 6;
+#else
+constexpr int kMaxRows = 4;
+#endif
+
+#if HWY_COMPILER_GCC_ACTUAL
+#define PTE_UNROLL _Pragma("GCC unroll 32")
+#else
+#define PTE_UNROLL _Pragma("unroll")
+#endif
+
+// Residual and activation over rows of sums: what the tile does not do in registers.
+HWY_NOINLINE void finish_rows(const TileArgs& args, int64_t rows, const float* in,
+                              int64_t in_stride, float* out, const float* residual) {
+  const D d;
+  const bool before = residual != nullptr && !args.residual_after_activation;
+  const bool after = residual != nullptr && args.residual_after_activation;
+  const auto body = [&](auto function) HWY_ATTR {
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* from = in + r * in_stride;
+      const float* other = residual == nullptr ? nullptr : residual + r * args.residual_stride;
+      float* to = out + r * args.out_stride;
+      int64_t j = 0;
+      for (; j + kLanes <= args.columns; j += kLanes) {
+        V x = hn::LoadU(d, from + j);
+        if (before) x = hn::Add(x, hn::LoadU(d, other + j));
+        x = function(x);
+        if (after) x = hn::Add(x, hn::LoadU(d, other + j));
+        hn::StoreU(x, d, to + j);
+      }
+      if (j < args.columns) {
+        const int64_t left = args.columns - j;
+        V x = load_part(d, from + j, left);
+        if (before) x = hn::Add(x, load_part(d, other + j, left));
+        x = function(x);
+        if (after) x = hn::Add(x, load_part(d, other + j, left));
+        store_part(d, x, to + j, left);
+      }
+    }
+  };
+  with_activation(args.activation, d, hn::Set(d, args.lo), hn::Set(d, args.hi), body);
+}
+
+template <int kRows, int kVectors>
+HWY_NOINLINE void tile(const TileArgs& args, const float* const* rows, float* out,
+                       const float* residual) {
+  const D d;
+  constexpr int kWidth = kVectors * kLanes;
+  V sum[kRows][kVectors];
+  PTE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    PTE_UNROLL
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  const float* panel = args.panel;
+  const int64_t depth = args.depth;
+  for (int64_t t = 0; t < args.tap_count; ++t) {
+    const float* in[kRows];
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) in[r] = rows[r] + args.taps[t];
+    const auto step = [&](int64_t i, const float* weights) HWY_ATTR {
+      V w[kVectors];
+      PTE_UNROLL
+      for (int v = 0; v < kVectors; ++v) w[v] = hn::LoadU(d, weights + v * kLanes);
+      PTE_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const V x = hn::Set(d, in[r][i]);
+        PTE_UNROLL
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(x, w[v], sum[r][v]);
+      }
+    };
+    int64_t i = 0;
+    for (; i + 4 <= depth; i += 4) {
+      step(i, panel);
+      step(i + 1, panel + kWidth);
+      step(i + 2, panel + 2 * kWidth);
+      step(i + 3, panel + 3 * kWidth);
+      panel += 4 * kWidth;
+    }
+    for (; i < depth; ++i, panel += kWidth) step(i, panel);
+  }
+
+  // Sums with all that follows in registers go straight to their place; others pass through a tile
+  // that stays in the first cache.
+  if (args.activation > Activation::kClamp) {
+    HWY_ALIGN float sums[kRows * kWidth];
+    PTE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = std::clamp<int64_t>(args.columns - v * kLanes, 0, kLanes);
+      const V bias = args.bias == nullptr ? hn::Zero(d)
+                     : left == kLanes     ? hn::LoadU(d, args.bias + v * kLanes)
+                                          : load_part(d, args.bias + v * kLanes, left);
+      PTE_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        hn::Store(hn::Add(sum[r][v], bias), d, sums + r * kWidth + v * kLanes);
+      }
+    }
+    return finish_rows(args, kRows, sums, kWidth, out, residual);
+  }
+  const bool before = residual != nullptr && !args.residual_after_activation;
+  const bool after = residual != nullptr && args.residual_after_activation;
+  const bool clamped = args.activation == Activation::kClamp;
+  const V lo = hn::Set(d, args.lo);
+  const V hi = hn::Set(d, args.hi);
+  PTE_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t first = v * kLanes;
+    const int64_t left = std::min<int64_t>(args.columns - first, kLanes);
+    if (left <= 0) break;
+    const auto load = [&](const float* from) HWY_ATTR {
+      return left == kLanes ? hn::LoadU(d, from + first) : load_part(d, from + first, left);
+    };
+    const V bias = args.bias != nullptr ? load(args.bias) : hn::Zero(d);
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      V x = hn::Add(sum[r][v], bias);
+      if (before) x = hn::Add(x, load(residual + r * args.residual_stride));
+      if (clamped) x = clamp(x, lo, hi);
+      if (after) x = hn::Add(x, load(residual + r * args.residual_stride));
+      float* to = out + r * args.out_stride + first;
+      if (left == kLanes) {
+        hn::StoreU(x, d, to);
+      } else {
+        store_part(d, x, to, left);
+      }
+    }
+  }
+}
+
+using TileFunction = void (*)(const TileArgs&, const float* const*, float*, const float*);
+
+template <int kVectors, size_t... kRows>
+constexpr std::array<TileFunction, kMaxRows> tiles_for(std::index_sequence<kRows...>) {
+  return {tile<static_cast<int>(kRows) + 1, kVectors>...};
+}
+
+template <int kVectors>
+HWY_INLINE void panel_rows(const TileArgs& args) {
+  static constexpr std::array<TileFunction, kMaxRows> kTiles =
+      tiles_for<kVectors>(std::make_index_sequence<kMaxRows>());
+  // Passes of equal height: a short last one would not fill the pipeline.
+  const int64_t passes = (args.row_count + kMaxRows - 1) / kMaxRows;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    const int64_t begin = args.row_count * pass / passes;
+    const int64_t end = args.row_count * (pass + 1) / passes;
+    kTiles[static_cast<size_t>(end - begin - 1)](
+        args, args.rows + begin, args.out + begin * args.out_stride,
+        args.residual == nullptr ? nullptr : args.residual + begin * args.residual_stride);
+  }
+}
+
+void pack_plain(const float* b, int64_t stride, int64_t columns, int64_t k, float scale,
+                float* packed) {
+  const D d;
+  const V factor = hn::Set(d, scale);
+  for (int64_t j = 0; j < columns; j += 2 * kLanes) {
+    const int64_t left = columns - j;
+    const int vectors = left <= kLanes ? 1 : 2;
+    for (int64_t p = 0; p < k; ++p) {
+      for (int v = 0; v < vectors; ++v, packed += kLanes) {
+        const float* from = b + p * stride + j + v * kLanes;
+        const int64_t count = std::min<int64_t>(left - v * kLanes, kLanes);
+        const V x = count == kLanes ? hn::LoadU(d, from) : load_part(d, from, count);
+        hn::Store(hn::Mul(x, factor), d, packed);
+      }
+    }
+  }
+}
+
+// Blocks of 4 x 4, each column of B read once along its row.
+void pack_transposed(const float* b, int64_t stride, int64_t columns, int64_t k, float scale,
+                     float* packed) {
+  for (int64_t j = 0; j < columns; j += 2 * kLanes) {
+    const int64_t left = columns - j;
+    const int64_t width = left <= kLanes ? kLanes : 2 * kLanes;
+    const int64_t valid = std::min(left, width);
+    int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+    const hn::FixedTag<float, 4> d4;
+    const hn::Repartition<double, decltype(d4)> d2;
+    const auto factor = hn::Set(d4, scale);
+    for (; i + 4 <= valid; i += 4) {
+      const float* from = b + (j + i) * stride;
+      float* to = packed + i;
+      int64_t p = 0;
+      for (; p + 4 <= k; p += 4, to += 4 * width) {
+        const auto r0 = hn::Mul(hn::LoadU(d4, from + p), factor);
+        const auto r1 = hn::Mul(hn::LoadU(d4, from + stride + p), factor);
+        const auto r2 = hn::Mul(hn::LoadU(d4, from + 2 * stride + p), factor);
+        const auto r3 = hn::Mul(hn::LoadU(d4, from + 3 * stride + p), factor);
+        const auto a = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1));
+        const auto c = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3));
+        const auto e = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1));
+        const auto f = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
+        hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, a, c)), d4, to);
+        hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, a, c)), d4, to + width);
+        hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, e, f)), d4, to + 2 * width);
+        hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, e, f)), d4, to + 3 * width);
+      }
+      for (; p < k; ++p, to += width) {
+        for (int64_t l = 0; l < 4; ++l) to[l] = from[l * stride + p] * scale;
+      }
+    }
+#endif
+    for (; i < width; ++i) {
+      const float* from = b + (j + i) * stride;
+      for (int64_t p = 0; p < k; ++p) packed[p * width + i] = i < valid ? from[p] * scale : 0.0f;
+    }
+    packed += width * k;
+  }
+}
+
+void wide_panel(const TileArgs& args) { panel_rows<2>(args); }
+void narrow_panel(const TileArgs& args) { panel_rows<1>(args); }
+void describe(TileSet* set) {
+  set->lanes = kLanes;
+  set->panel_width = 2 * kLanes;
+  set->max_rows = kMaxRows;
+  set->wide = wide_panel;
+  set->narrow = narrow_panel;
+  set->finish = finish_rows;
+  set->pack_plain = pack_plain;
+  set->pack_transposed = pack_transposed;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace pte::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pte::simd {
+
+HWY_EXPORT(describe);
+
+const TileSet& tile_set(Isa isa) {
+  static const auto kSets = [] {
+    std::array<TileSet, 6> sets;
+    for (const Isa one : available_isas())
+      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
+    return sets;
+  }();
+  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
+}
+
+void run_columns(const TileSet& tiles, const TileArgs& args, int64_t n, int64_t begin,
+                 int64_t end) {
+  const int64_t k = args.tap_count * args.depth;
+  TileArgs one = args;
+  for (int64_t j = begin; j < end; j += tiles.panel_width) {
+    one.panel = args.panel + j * k;
+    one.columns = std::min(tiles.panel_width, n - j);
+    one.out = args.out + j;
+    if (args.bias != nullptr) one.bias = args.bias + j;
+    if (args.residual != nullptr) one.residual = args.residual + j;
+    (one.columns <= tiles.lanes ? tiles.narrow : tiles.wide)(one);
+  }
+}
+
+}  // namespace pte::simd
+#endif
