@@ -16,7 +16,7 @@ void find_missing(const Graph& graph, const EmitOptions& options, Missing& missi
       if (arg.graph() != nullptr) find_missing(**arg.graph(), options, missing);
     }
     if (may_call(node->op(), options) || node->is(Op::pte_call_delegate) ||
-        is_control_flow(*node)) {
+        is_control_flow(*node) || is_reinterpretation(*node, options)) {
       continue;
     }
     auto& [count, where] = missing[node->op().full_name()];

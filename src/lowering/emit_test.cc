@@ -96,6 +96,17 @@ TEST(Emit, AReturnedViewOfAnInputIsACopy) {
             tensor(method, method.outputs[0]).allocation->offset);
 }
 
+TEST(Emit, OtherBitsOfOneMemoryCostNoCall) {
+  const auto program = emitted(R"(func forward(%x: uint32[4]) {
+    %v: int32[4] = aten.view_copy.dtype(%x, int32)
+    %y: int32[4] = aten.neg.default(%v)
+    %u: uint32[4] = aten.view_copy.dtype(%y, uint32)
+    return %u
+  })");
+  EXPECT_EQ(calls(program.methods.front()), std::vector<std::string>{"aten::neg.out"});
+  EXPECT_EQ(program.methods.front().arena_sizes[1], 32);
+}
+
 TEST(Emit, SeveralResultsEndInAList) {
   const auto program = emitted(R"(func forward(%x: float32[1,1,4,2]) {
     (%a: float32[1,1,1,2], %b: float32[1,1,3,2]) = aten.split_with_sizes_copy.default(%x, [1, 3], 2)

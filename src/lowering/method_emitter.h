@@ -33,6 +33,13 @@ inline bool is_control_flow(const Node& node) {
          node.is(Op::higher_order_map_impl) || node.is(Op::higher_order_scan);
 }
 
+// The same bits as another type: no kernel does it, but two tensors may have one memory.
+inline bool is_reinterpretation(const Node& node, const EmitOptions& options) {
+  return node.is(Op::aten_view_copy_dtype) && !options.any_kernel &&
+         node.input(0)->tensor().static_sizes() &&
+         size_of(node.input(0)->tensor().dtype) == size_of(node.result()->tensor().dtype);
+}
+
 // The constants of the program, shared by its methods.
 class ConstantTable {
  public:
@@ -305,6 +312,7 @@ class MethodEmitter {
   Status emit_node(const Node& node) {
     if (node.is(Op::pte_call_delegate)) return emit_delegate(node);
     if (is_control_flow(node)) return emit_control_flow(node);
+    if (is_reinterpretation(node, options_)) return emit_reinterpretation(node);
     if (!may_call(node.op(), options_)) {
       return unsupported("{} has no kernel in a program and no pass rewrote it",
                          node.op().full_name());
@@ -430,7 +438,8 @@ class MethodEmitter {
   bool reaches_output(const ir::Value& value) const {
     if (value.graph().is_output(&value)) return true;
     return std::any_of(value.users().begin(), value.users().end(), [&](const Node* user) {
-      return is_reshape(*user) && reaches_output(*user->result());
+      return (is_reshape(*user) || is_reinterpretation(*user, options_)) &&
+             reaches_output(*user->result());
     });
   }
 
@@ -453,6 +462,9 @@ class MethodEmitter {
     bind(*node.result(), std::move(view));
     return {};
   }
+
+  // In emit_reinterpretation.cc.
+  Status emit_reinterpretation(const Node& node);
 
   void share_storage(const ir::Value& view, const ir::Value& base) {
     const auto it = storage_of_.find(&base);

@@ -21,7 +21,7 @@ const Table& rules() {
     for (const auto entries :
          {legal_elementwise_rules(), legal_special_rules(), legal_window_rules(),
           legal_order_rules(), legal_index_rules(), legal_matrix_rules(), legal_random_rules(),
-          legal_resample_rules()}) {
+          legal_resample_rules(), legal_unsigned_rules()}) {
       for (const RuleEntry& entry : entries) made[static_cast<size_t>(entry.op)] = entry.rule;
     }
     return made;
@@ -44,7 +44,8 @@ Result<int64_t> one_round(ir::Module& module, std::set<std::string>& refused) {
     int64_t count = 0;
     bool retype = false;
     for (Node* node : graph.nodes()) {
-      const Rule rule = rules()[static_cast<size_t>(node->op().op)];
+      const Rule rule =
+          has_wide_unsigned(*node) ? widen_unsigned : rules()[static_cast<size_t>(node->op().op)];
       if (rule == nullptr) {
         if (!is_ours(node->op())) {
           refused.insert(

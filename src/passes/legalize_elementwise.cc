@@ -284,17 +284,6 @@ Result<Replacement> roll(Rewrite& r) {
   return m.done(m.view(rolled, r.result_type().sizes, r.input(0)));
 }
 
-// The official casts know no unsigned type of more than a byte.
-Result<Replacement> cast(Rewrite& r) {
-  for (const DType dtype : {r.type(0).dtype, r.result_type().dtype}) {
-    if (dtype == DType::kUInt16 || dtype == DType::kUInt32 || dtype == DType::kUInt64) {
-      return r.not_supported(
-          fmt::format("{}, which ExecuTorch 1.5 does not cast", dtype_name(dtype)));
-    }
-  }
-  return Replacement{};
-}
-
 }  // namespace
 
 std::span<const RuleEntry> legal_elementwise_rules() {
@@ -327,8 +316,6 @@ std::span<const RuleEntry> legal_elementwise_rules() {
       {Op::aten_sub_Scalar, add_number},
       {Op::aten_clamp, clamp},
       {Op::aten_roll, roll},
-      {Op::aten__to_copy, cast},
-      {Op::dim_order_to_dim_order_copy, cast},
   };
   return kRules;
 }

@@ -146,5 +146,11 @@ std::span<const RuleEntry> legal_index_rules();
 std::span<const RuleEntry> legal_matrix_rules();
 std::span<const RuleEntry> legal_random_rules();
 std::span<const RuleEntry> legal_resample_rules();
+std::span<const RuleEntry> legal_unsigned_rules();
+
+// Whether a node calculates with, or moves, numbers of uint16, uint32 or uint64, and what does so
+// in signed ones instead; it goes before the operator's own rule.
+bool has_wide_unsigned(const Node& node);
+Result<Replacement> widen_unsigned(Rewrite& r);
 
 }  // namespace pte::passes

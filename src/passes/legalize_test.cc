@@ -89,13 +89,36 @@ TEST(Legalize, NamesEveryRefusalAtOnce) {
   expect_unchanged(keep, text);
 }
 
-TEST(Legalize, RefusesCastsOfWideUnsignedIntegers) {
-  const std::string text = R"(func forward(%x: uint16[3]) {
+TEST(Legalize, CalculatesWithWideUnsignedIntegersInSignedOnes) {
+  Module module = after_pass(refuse, R"(func forward(%x: uint16[3], %n: uint64[3]) {
     %y: int32[3] = dim_order_ops._to_dim_order_copy.default(%x, int32, none, none, none, false, none)
+    %a: uint16[3] = aten.add.Tensor(%x, %x)
+    %d: uint64[3] = aten.div.Tensor_mode(%n, %n, "floor")
+    %s: uint64[3] = aten.bitwise_right_shift.Tensor(%n, %n)
+    %m: uint64[3] = aten.maximum.default(%n, %d)
+    %l: bool[3] = aten.lt.Tensor(%n, %s)
+    %f: float32[3] = dim_order_ops._to_dim_order_copy.default(%n, float32, none, none, none, false, none)
+    return %y, %a, %m, %l, %f
+  })");
+  for (const Node* node : module.forward().nodes()) {
+    if (node->is(Op::aten_view_copy_dtype)) continue;  // shares memory, and is no call
+    EXPECT_TRUE(node->op().emittable()) << node->op().full_name();
+    for (const Value* value : node->inputs()) {
+      const DType dtype = value->tensor().dtype;
+      EXPECT_FALSE(dtype == DType::kUInt16 || dtype == DType::kUInt64) << node->op().full_name();
+    }
+  }
+  EXPECT_EQ(module.forward().outputs()[1].value->tensor().dtype, DType::kUInt16);
+  EXPECT_EQ(module.forward().outputs()[2].value->tensor().dtype, DType::kUInt64);
+}
+
+TEST(Legalize, RefusesToReinterpretWhatHasNoKnownSizes) {
+  expect_failure(refuse, R"(sym s0 in [1, 8]
+func forward(%x: float32[s0]) {
+    %y: int32[s0] = aten.view_copy.dtype(%x, int32)
     return %y
-  })";
-  expect_failure(refuse, text, Code::kUnsupported, "uint16, which ExecuTorch 1.5 does not cast");
-  expect_unchanged(keep, text);
+  })",
+                 Code::kUnsupported, "sizes known at run time only");
 }
 
 TEST(Legalize, WorksInsideBodies) {

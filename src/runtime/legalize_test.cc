@@ -176,6 +176,75 @@ Tensor vector(std::initializer_list<float> values) {
   return Tensor::of<float>({static_cast<int64_t>(values.size())}, values);
 }
 
+// ---- wide unsigned integers, calculated with in signed ones
+
+template <typename T>
+std::vector<T> elements(const Tensor& tensor) {
+  const auto dense = tensor.contiguous();
+  const T* begin = dense->template data_as<T>();
+  return std::vector<T>(begin, begin + tensor.numel());
+}
+
+TEST(Unsigned, SixtyFourBitsKeepTheirOrderAndTheirQuotients) {
+  constexpr uint64_t kTop = uint64_t{1} << 63;
+  const std::vector<uint64_t> a = {0, 7, kTop, kTop + 5, ~uint64_t{0}, ~uint64_t{0}, 5};
+  const std::vector<uint64_t> b = {1, 2, 3, kTop, 1, ~uint64_t{0}, kTop + 1};
+  const auto out = run_text(R"(func forward(%a: uint64[7], %b: uint64[7]) {
+    %q: uint64[7] = aten.div.Tensor_mode(%a, %b, "trunc")
+    %r: uint64[7] = aten.remainder.Tensor(%a, %b)
+    %m: uint64[7] = aten.maximum.default(%a, %b)
+    %l: bool[7] = aten.lt.Tensor(%a, %b)
+    %s: uint64[7] = aten.bitwise_right_shift.Tensor_Scalar(%a, 1)
+    %f: float32[7] = dim_order_ops._to_dim_order_copy.default(%a, float32, none, none, none, false, none)
+    %c: uint64[7] = aten.sub.Tensor(%a, %b, 1)
+    return %q, %r, %m, %l, %s, %f, %c
+  })",
+                            {Tensor::of<uint64_t>({7}, std::span<const uint64_t>(a)),
+                             Tensor::of<uint64_t>({7}, std::span<const uint64_t>(b))});
+  ASSERT_EQ(out.size(), 7U);
+  for (size_t i = 0; i < a.size(); ++i) {
+    SCOPED_TRACE(i);
+    EXPECT_EQ(elements<uint64_t>(out[0])[i], a[i] / b[i]);
+    EXPECT_EQ(elements<uint64_t>(out[1])[i], a[i] % b[i]);
+    EXPECT_EQ(elements<uint64_t>(out[2])[i], std::max(a[i], b[i]));
+    EXPECT_EQ(elements<bool>(out[3])[i], a[i] < b[i]);
+    EXPECT_EQ(elements<uint64_t>(out[4])[i], a[i] >> 1);
+    EXPECT_FLOAT_EQ(elements<float>(out[5])[i], static_cast<float>(a[i]));
+    EXPECT_EQ(elements<uint64_t>(out[6])[i], a[i] - b[i]);
+  }
+}
+
+TEST(Unsigned, NarrowTypesWrapRound) {
+  const auto out = run_text(R"(func forward(%a: uint16[3], %b: uint32[3]) {
+    %s: uint16[3] = aten.mul.Tensor(%a, %a)
+    %t: uint32[3] = aten.add.Tensor(%b, %b, 1)
+    %c: uint16[6] = aten.cat.default([%a, %s])
+    return %s, %t, %c
+  })",
+                            {Tensor::of<uint16_t>({3}, {3, 65535, 300}),
+                             Tensor::of<uint32_t>({3}, {1, 4294967295U, 2147483648U})});
+  ASSERT_EQ(out.size(), 3U);
+  EXPECT_EQ(elements<uint16_t>(out[0]), (std::vector<uint16_t>{9, 1, 24464}));
+  EXPECT_EQ(elements<uint32_t>(out[1]), (std::vector<uint32_t>{2, 4294967294U, 0}));
+  EXPECT_EQ(elements<uint16_t>(out[2]), (std::vector<uint16_t>{3, 65535, 300, 9, 1, 24464}));
+}
+
+TEST(Unsigned, BitsAreReadAsAnotherTypeWithoutACall) {
+  // From an input to an output, which must not share memory; in both directions.
+  const auto out =
+      run_text(R"(func forward(%x: float32[2], %n: uint32[2]) {
+    %i: int32[2] = aten.view_copy.dtype(%x, int32)
+    %u: uint32[2] = aten.view_copy.dtype(%x, uint32)
+    %f: float32[2] = aten.view_copy.dtype(%n, float32)
+    return %i, %u, %f
+  })",
+               {vector({1, -2}), Tensor::of<uint32_t>({2}, {0x3f800000U, 0xc0000000U})});
+  ASSERT_EQ(out.size(), 3U);
+  EXPECT_EQ(elements<int32_t>(out[0]), (std::vector<int32_t>{0x3f800000, int32_t(0xc0000000U)}));
+  EXPECT_EQ(elements<uint32_t>(out[1]), (std::vector<uint32_t>{0x3f800000U, 0xc0000000U}));
+  expect_near(out[2], vector({1, -2}));
+}
+
 TEST(ControlFlow, TakesTheBranchThatTheConditionNames) {
   const std::string text = R"(func forward(%p: bool[], %x: float32[3]) {
     (%a: float32[3], %b: float32[3]) = higher_order.cond.default(%p, func yes(%u: float32[3]) {

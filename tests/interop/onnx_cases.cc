@@ -1,9 +1,13 @@
 // Runs the ONNX project's operator tests: every folder under DIR with a model.onnx and data sets of
 // .pb tensors beside it is imported, emitted, run by the reference interpreter and compared.
 //
-//   onnx_cases DIR [NAME…]
+//   onnx_cases DIR [--programs FOLDER] [--backend BACKEND] [NAME…]
 //
 // Prints one line for each: name, verdict (right, refused, wrong, failed), what happened.
+//
+// With --programs nothing is run here: the programs for the official runtime are written for
+// another to judge, FOLDER/<name>/<data set>/program.pte with the data beside it (values.bin, and
+// values.json that says what lies there). The verdict then is "written" or why there is none.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +18,7 @@
 #include "base/file.h"
 #include "importers/onnx/onnx.h"
 #include "lowering/lower.h"
+#include "program/writer.h"
 #include "runtime/method.h"
 
 namespace pte {
@@ -79,7 +84,41 @@ Result<program::Program> emit(const ir::Module& module) {
   return std::move(own.program);
 }
 
-Verdict run_case(const fs::path& folder) {
+struct Options {
+  fs::path programs;  // "": run the cases here
+  std::string backend = "portable";
+  std::vector<std::string> names;
+};
+
+std::string described(const Tensor& tensor) {
+  std::string sizes;
+  for (const int64_t size : tensor.sizes())
+    sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
+  return fmt::format("[\"{}\", [{}]]", dtype_name(tensor.dtype()), sizes);
+}
+
+// The program and its data where the judge of the official runtime finds them.
+Status write_case(const fs::path& folder, const program::Program& program,
+                  const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) {
+  fs::create_directories(folder);
+  PTE_CHECK(program::write_program(program, (folder / "program.pte").string()));
+  std::string text[2];
+  std::vector<std::byte> bytes;
+  for (const bool output : {false, true}) {
+    for (const Tensor& tensor : output ? outputs : inputs) {
+      PTE_TRY(const Tensor data, tensor.contiguous());
+      const auto* begin = static_cast<const std::byte*>(data.data());
+      bytes.insert(bytes.end(), begin, begin + data.nbytes());
+      text[output] += (text[output].empty() ? "" : ", ") + described(data);
+    }
+  }
+  PTE_CHECK(write_file((folder / "values.bin").string(), bytes));
+  const std::string json =
+      fmt::format("{{\"inputs\": [{}], \"outputs\": [{}]}}\n", text[0], text[1]);
+  return write_file((folder / "values.json").string(), std::string_view(json));
+}
+
+Verdict run_case(const fs::path& folder, const Options& chosen) {
   const auto file = MappedFile::open((folder / "model.onnx").string());
   if (!file) return of_error(file.error(), false);
   size_t sets = 0;
@@ -98,16 +137,29 @@ Verdict run_case(const fs::path& folder) {
     for (const Tensor& input : *inputs) options.example.emplace_back(input);
     auto read = importers::import_onnx(*file, options);
     if (!read) return of_error(read.error(), true);
+    std::vector<Tensor> taken;
+    for (size_t i = 0; i < read->inputs.size() && i < inputs->size(); ++i) {
+      const auto& fixed = read->fixed_inputs;
+      if (std::find(fixed.begin(), fixed.end(), read->inputs[i]) == fixed.end())
+        taken.push_back((*inputs)[i]);
+    }
+    if (!chosen.programs.empty()) {
+      lowering::Options how;
+      how.backend = chosen.backend;
+      auto official = lowering::lower(std::move(read->imported.module), how);
+      if (!official) return of_error(official.error(), true);
+      const fs::path out = chosen.programs / folder.filename() / fmt::format("{}", sets);
+      if (const Status done = write_case(out, official->program, taken, *expected); !done)
+        return of_error(done.error(), false);
+      continue;
+    }
     auto lowered = emit(read->imported.module);
     if (!lowered) return of_error(lowered.error(), true);
     const auto program = std::make_shared<const program::Program>(std::move(*lowered));
     auto method = runtime::Method::load(program, "forward", {});
     if (!method) return of_error(method.error(), false);
-    size_t at = 0;
-    for (size_t i = 0; i < read->inputs.size() && i < inputs->size(); ++i) {
-      const auto& fixed = read->fixed_inputs;
-      if (std::find(fixed.begin(), fixed.end(), read->inputs[i]) != fixed.end()) continue;
-      if (const Status set = (*method)->set_input(at++, (*inputs)[i]); !set)
+    for (size_t i = 0; i < taken.size(); ++i) {
+      if (const Status set = (*method)->set_input(i, taken[i]); !set)
         return of_error(set.error(), false);
     }
     if (const Status done = (*method)->execute(); !done) return of_error(done.error(), false);
@@ -121,25 +173,41 @@ Verdict run_case(const fs::path& folder) {
         return {"wrong", fmt::format("output {}: {}", i, *text)};
     }
   }
-  return sets == 0 ? Verdict{"failed", "there is no data set"} : Verdict{"right", ""};
+  if (sets == 0) return {"failed", "there is no data set"};
+  return {chosen.programs.empty() ? "right" : "written", ""};
 }
 
 int run(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: onnx_cases DIR [NAME...]\n");
+  Options options;
+  std::string place;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--programs" && i + 1 < argc) {
+      options.programs = argv[++i];
+    } else if (word == "--backend" && i + 1 < argc) {
+      options.backend = argv[++i];
+    } else if (place.empty()) {
+      place = word;
+    } else {
+      options.names.push_back(word);
+    }
+  }
+  if (place.empty()) {
+    fmt::print(stderr, "usage: onnx_cases DIR [--programs FOLDER] [--backend B] [NAME...]\n");
     return 2;
   }
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(argv[1])) {
+  for (const auto& entry : fs::directory_iterator(place)) {
     if (fs::exists(entry.path() / "model.onnx")) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
   for (const fs::path& folder : folders) {
     const std::string name = folder.filename().string();
-    bool chosen = argc == 2;
-    for (int i = 2; i < argc; ++i) chosen = chosen || name.find(argv[i]) != std::string::npos;
+    const bool chosen = options.names.empty() ||
+                        std::any_of(options.names.begin(), options.names.end(),
+                                    [&](const auto& part) { return name.find(part) != name.npos; });
     if (!chosen) continue;
-    Verdict verdict = run_case(folder);
+    Verdict verdict = run_case(folder, options);
     std::replace(verdict.text.begin(), verdict.text.end(), '\n', ' ');
     fmt::print("{}\t{}\t{}\n", name, verdict.word, verdict.text);
     std::fflush(stdout);

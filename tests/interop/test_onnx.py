@@ -2,22 +2,40 @@
 
 Environment (the defaults in brackets): PTE_ONNX_PACKAGES [build/interop/onnx_packages], where
 requirements-onnx.txt is installed; PTE_ONNX_MODELS [build/interop/onnx], what generate_onnx.py
-made; PTE_ONNX_CASES [build/dev/tests/onnx_cases], the program that runs a folder of cases.
+made; PTE_ONNX_CASES [build/dev/tests/onnx_cases], the program that runs a folder of cases;
+PTE_ONNX_SHARE [8]: the official runtime runs one operator test in so many (1: all).
+
+As a program it runs the operator tests in the official runtime, prints every case that is not
+right, and the shares:
+
+    .venv/bin/python tests/interop/test_onnx.py [REGEX] [--backends portable,xnnpack] [--share 1]
+        [--cases FOLDER]
 """
 
+import argparse
+import collections
+import json
 import os
 import pathlib
+import re
 import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 import pytest
+import torch
 
 from conftest import INTEROP, PTE, ROOT, RUNNER, run_command
+from test_imports import difference, official
 
 PACKAGES = pathlib.Path(os.environ.get("PTE_ONNX_PACKAGES", INTEROP / "onnx_packages"))
 MODELS = pathlib.Path(os.environ.get("PTE_ONNX_MODELS", INTEROP / "onnx"))
 CASES = pathlib.Path(os.environ.get("PTE_ONNX_CASES", ROOT / "build/dev/tests/onnx_cases"))
 NODES = PACKAGES / "onnx/backend/test/data/node"
+SHARE = int(os.environ.get("PTE_ONNX_SHARE", 8))
 
 pytestmark = pytest.mark.skipif(
     not (NODES.exists() and CASES.exists()), reason="the ONNX packages are not installed"
@@ -35,8 +53,12 @@ RANDOM = ("bernoulli",)
 WRAPS = {f"test_qlinearmatmul_{d}D_int8_float{bits}" for d in (2, 3) for bits in (16, 32)}
 
 
-def run_folder(folder):
-    done = subprocess.run([CASES, folder], capture_output=True, text=True, timeout=900)
+def inside(name):
+    return not any(word in name for word in OUTSIDE + RANDOM)
+
+
+def run_folder(folder, *options):
+    done = subprocess.run([CASES, folder, *options], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     rows = [line.split("\t", 2) for line in done.stdout.splitlines()]
     return {name: (word, text) for name, word, text in rows}
@@ -48,10 +70,7 @@ def nodes():
 
 
 def test_operator_cases(nodes):
-    counted = {
-        name: row for name, row in nodes.items()
-        if not any(word in name for word in OUTSIDE) and not any(word in name for word in RANDOM)
-    }
+    counted = {name: row for name, row in nodes.items() if inside(name)}
     assert len(counted) > 1500
     wrong = {n: t for n, (word, t) in counted.items() if word == "wrong" and n not in WRAPS}
     failed = {n: t for n, (word, t) in counted.items() if word == "failed"}
@@ -64,6 +83,65 @@ def test_what_is_refused_is_named(nodes):
     for name, (word, text) in nodes.items():
         if word == "refused":
             assert "model.onnx: " in text and len(text.split(": ", 1)[1]) > 10, (name, text)
+
+
+def load_values(folder):
+    """(inputs, outputs) of one data set."""
+    about = json.loads((folder / "values.json").read_text())
+    data = (folder / "values.bin").read_bytes()
+    at = 0
+    lists = []
+    for kind in ("inputs", "outputs"):
+        values = []
+        for dtype, sizes in about[kind]:
+            dtype = getattr(torch, dtype)
+            size = int(np.prod(sizes)) * dtype.itemsize
+            flat = torch.frombuffer(bytearray(data[at:at + size]), dtype=dtype) if size else (
+                torch.empty(0, dtype=dtype))
+            values.append(flat.reshape(sizes))
+            at += size
+        lists.append(values)
+    return lists
+
+
+def judge(case):
+    """None when every data set of a case is right in the official runtime."""
+    for data_set in sorted(case.iterdir()):
+        inputs, expected = load_values(data_set)
+        outputs = official(data_set / "program.pte", [(inputs, expected)], False, data_set)
+        if isinstance(outputs, str):
+            return outputs
+        if len(outputs[0]) != len(expected):
+            return f"{len(outputs[0])} outputs, expected {len(expected)}"
+        for k, (made, wanted) in enumerate(zip(outputs[0], expected)):
+            wrong = difference(made, wanted, False)
+            if wrong:
+                return f"output {k}: {wrong}"
+    return None
+
+
+def run_official(cases, backend, folder, share=1, only=""):
+    """{name: (word, text)} of every case inside the bar."""
+    rows = run_folder(cases, "--programs", folder, "--backend", backend)
+    answers = {}
+    for name in sorted(filter(inside, rows))[::share]:
+        if not re.search(only, name):
+            continue
+        word, text = rows[name]
+        if word == "written":
+            wrong = judge(pathlib.Path(folder) / name)
+            word, text = ("wrong", wrong) if wrong else ("right", "")
+        answers[name] = word, text
+    return answers
+
+
+@pytest.mark.parametrize("backend", ["portable", "xnnpack"])
+def test_operator_cases_in_the_official_runtime(tmp_path, backend):
+    answers = run_official(NODES, backend, tmp_path, SHARE)
+    wrong = {n: row for n, row in answers.items() if row[0] in ("wrong", "failed") and n not in WRAPS}
+    right = sum(word == "right" for word, _ in answers.values())
+    assert not wrong
+    assert right >= 0.95 * len(answers), f"{right} of {len(answers)}"
 
 
 def model_names():
@@ -117,3 +195,28 @@ def test_open_sizes_in_the_official_runtime(tmp_path, name, backend):
         found = np.load(tmp_path / f"out{i}.npy")
         assert found.shape == expected.shape
         assert np.abs(found - expected).max() <= 1e-5 * max(np.abs(expected).max(), 1e-30)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("only", nargs="?", default="")
+    parser.add_argument("--backends", default="portable,xnnpack")
+    parser.add_argument("--share", type=int, default=1, help="one case in so many")
+    parser.add_argument("--cases", default=NODES, help="a folder of cases")
+    options = parser.parse_args()
+    bad = False
+    for backend in options.backends.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            answers = run_official(options.cases, backend, folder, options.share, options.only)
+        count = collections.Counter(word for word, _ in answers.values())
+        for name, (word, text) in answers.items():
+            if word != "right":
+                print(f"{word}: {name} {backend}: {text[:300]}", flush=True)
+        shares = (f"{n} {word} ({100 * n / len(answers):.1f} %)" for word, n in count.most_common())
+        print(f"{backend}: {', '.join(shares)}")
+        bad = bad or count["wrong"] + count["failed"] > 0
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
