@@ -39,10 +39,7 @@ REFUSED = {
     "factory.dropout_training": "training mode",
     "factory.polar": "aten.view_as_real",
     "files.auto_dimension": "no upper bound",
-    "mixed.uint16": "uint16",
-    "mixed.uint32": "uint32",
     "views.view_as_complex": "complex numbers",
-    "views.view_dtype": "aten.view_copy.dtype",
 }
 # What the official runtime, or PyTorch's own decomposition, gets wrong.
 DIFFERENT = {

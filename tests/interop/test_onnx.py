@@ -104,6 +104,17 @@ def load_values(folder):
     return lists
 
 
+def nearly(made, wanted):
+    """Within the tolerances of the ONNX project's own runner: some data have four digits only."""
+    if not isinstance(made, torch.Tensor) or not wanted.dtype.is_floating_point:
+        return False
+    if (made.dtype, made.shape) != (wanted.dtype, wanted.shape):
+        return False
+    half = wanted.dtype.itemsize == 2
+    relative, absolute = (1e-2, 1e-3) if half else (1e-3, 1e-6)
+    return torch.allclose(made.double(), wanted.double(), relative, absolute, equal_nan=True)
+
+
 def judge(case):
     """None when every data set of a case is right in the official runtime."""
     for data_set in sorted(case.iterdir()):
@@ -115,7 +126,7 @@ def judge(case):
             return f"{len(outputs[0])} outputs, expected {len(expected)}"
         for k, (made, wanted) in enumerate(zip(outputs[0], expected)):
             wrong = difference(made, wanted, False)
-            if wrong:
+            if wrong and not nearly(made, wanted):
                 return f"output {k}: {wrong}"
     return None
 

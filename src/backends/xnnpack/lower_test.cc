@@ -191,7 +191,7 @@ TEST(XnnPartition, ReasonsArePlain) {
   const Lowered l = lower_text(R"(module "m" {
   sym s0 in [1, 8]
   sym s1 in [1, inf]
-  func forward(%x: float32[2,3,4], %i: int64[2,3], %w: float32[5,4], %d: float32[s0,3], %e: float32[s1,3]) {
+  func forward(%x: float32[2,3,4], %i: int64[2,3], %w: float32[5,4], %d: float32[s0,3], %e: float32[s1,3], %n: float32[]) {
     %a: float32[2,1,4] = aten.mean.dim(%x, [1], true, none)
     %b: int64[2,3] = aten.add.Tensor(%i, %i, 1)
     %c: float32[2,3,5] = aten.linear.default(%x, %w, none)
@@ -201,7 +201,8 @@ TEST(XnnPartition, ReasonsArePlain) {
     %j: float32[s1,3] = aten.relu.default(%e)
     %k: float32[2,3,8] = aten.cat.default([%x, %x], 2)
     %l: float32[2,2,4] = aten.slice_copy.Tensor(%x, 1, 0, 3, 2)
-    return %a, %b, %c, %f, %g, %h, %j, %k, %l
+    %o: float32[1] = aten.view_copy.default(%n, [1])
+    return %a, %b, %c, %f, %g, %h, %j, %k, %l, %o
   }
 })");
   EXPECT_TRUE(l.graphs.empty());
@@ -221,6 +222,7 @@ TEST(XnnPartition, ReasonsArePlain) {
   EXPECT_EQ(reason("j"), "'e' has size s1, which has no upper bound");
   EXPECT_EQ(reason("k"), "'x' is concatenated with itself");
   EXPECT_EQ(reason("l"), "a step other than 1");
+  EXPECT_EQ(reason("o"), "an operand of rank 0");
 }
 
 // relu → erf → neg and, beside it, abs: abs joins the first delegate, and nothing forms a circle.

@@ -506,6 +506,8 @@ Reason Check::arguments() {
     case Op::aten_squeeze_copy_dim:
     case Op::aten_squeeze_copy_dims:
     case Op::aten_unsqueeze_copy:
+      // Dimensions of size 1 cost nothing, so XNNPACK would never hear of the new ones.
+      if (in().rank() == 0 && out().rank() != 0) return "an operand of rank 0";
       if (auto reason = reshape(out().sizes)) return reason;
       return reshape(in().sizes);
     case Op::aten_select_copy_int:

@@ -180,14 +180,75 @@ void reverse_sequence(NodeCall& c) {
   c.set(c.e.call(Op::aten_gather, {x.v, time, from.expand(x.sizes()).v}));
 }
 
-// Distinct elements, ordered or in the order of their first places.
-void unique(NodeCall& c) {
-  Ex x = c.in(0);
-  const bool sorted = c.i("sorted", 1) != 0;
-  Ex rows = x.view({int64_t{-1}});
-  if (c.has_attribute("axis") && x.rank() > 1) {
-    return c.fail(unsupported("distinct slices along an axis (elements alone can be told apart)"));
+// Distinct rows of [n, k] by comparing each with every other: their places in the order asked for,
+// of every row the number of the distinct one that it is, and how often each place's row stands.
+struct Distinct {
+  Ex places, inverse, counts;
+};
+
+Distinct compare_rows(NodeCall& c, Ex rows, int64_t n, bool sorted) {
+  if (rows.dtype() == DType::kBool) rows = rows.cast(DType::kInt32);
+  const Ex own = c.e.arange(int64_t{0}, n);
+  const Ex a = rows.unsqueeze(1), b = rows.unsqueeze(0);
+  const Ex each = (a == b).cast(DType::kInt64);
+  const Ex same = each.amin({2}, false);
+  const Ex first =
+      c.e.where(same > 0.0, own.unsqueeze(0), c.e.full({}, static_cast<double>(n), DType::kInt64))
+          .amin({1}, false);
+  const Ex is_first = first == own;
+  Ex after{&c.e, nullptr};  // [i, j]: row i comes after row j
+  if (sorted) {
+    // By the first element in which they differ.
+    const Ex at = c.e.call(Op::aten_argmax, {(1.0 - each).v, int64_t{2}, true});
+    after = c.e.call(Op::aten_gather, {(a > b).cast(DType::kInt64).v, int64_t{2}, at.v}).squeeze(2);
+  } else {
+    after = (first.unsqueeze(1) > first.unsqueeze(0)).cast(DType::kInt64);
   }
+  const Ex inverse = (after * is_first.cast(DType::kInt64).unsqueeze(0)).sum({1}, false);
+  // First places in the order asked for, then the others.
+  const Ex key = c.e.where(is_first, inverse, own + static_cast<double>(n));
+  const Ex slot = (key.unsqueeze(1) > key.unsqueeze(0)).cast(DType::kInt64).sum({1}, false);
+  const Ex none = c.e.full({n}, 0, DType::kInt64);
+  const Ex order = c.e.call(Op::aten_scatter_src, {none.v, int64_t{0}, slot.v, own.v});
+  const auto pick = [&](const Ex& list, const Ex& index) {
+    return c.e.call(Op::aten_index_select, {list.v, int64_t{0}, index.v});
+  };
+  const Ex kept = c.e.call(Op::aten_nonzero, {pick(is_first, order).v}).select(1, int64_t{0});
+  const Ex places = pick(order, kept);
+  return {places, inverse, pick(same.sum({1}, false), places)};
+}
+
+// Distinct elements, or slices along an axis, ordered or in the order of their first places.
+void unique(NodeCall& c) {
+  constexpr int64_t kMostCompared = 1 << 24;  // elements of the comparisons
+  const Ex x = c.in(0);
+  const bool sorted = c.i("sorted", 1) != 0;
+  const bool by_axis = c.has_attribute("axis") && x.rank() > 0;
+  const int64_t axis = by_axis ? c.axis(x.rank(), 0) : 0;
+  if (c.failed()) return;
+  const auto sizes = x.v->tensor().static_sizes();
+  const auto count = sizes ? element_count(*sizes) : std::nullopt;
+  const int64_t n = !count ? 0 : (by_axis ? (*sizes)[static_cast<size_t>(axis)] : *count);
+  if (n > 0 && *count > 0 && n <= kMostCompared / *count) {
+    std::vector<int64_t> order{axis};
+    for (int64_t d = 0; d < x.dims(); ++d) {
+      if (d != axis) order.push_back(d);
+    }
+    const Ex rows = (by_axis && axis != 0 ? x.permute(order) : x).view({n, int64_t{-1}});
+    const Distinct found = compare_rows(c, rows, n, sorted);
+    const Ex from = by_axis ? x : x.view({int64_t{-1}});
+    c.set(0, c.e.call(Op::aten_index_select, {from.v, axis, found.places.v}));
+    c.set(1, found.places);
+    c.set(2, found.inverse);
+    c.set(3, found.counts);
+    return;
+  }
+  if (by_axis && x.rank() > 1)
+    return c.fail(
+        unsupported("distinct slices along an axis (sizes must be known, and not more "
+                    "than {} elements compared)",
+                    kMostCompared));
+  const Ex rows = x.view({int64_t{-1}});
   const auto all = c.e.calls(Op::aten__unique2, {rows.v, true, true, true});
   Ex values = all[0], inverse = all[1], counts = all[2];
   if (c.failed()) return;

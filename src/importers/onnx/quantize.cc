@@ -73,6 +73,21 @@ Ex spread(NodeCall& c, const Ex& list, const Ex& x, int64_t axis, int64_t block)
                                : repeated.slice(static_cast<int64_t>(dim), int64_t{0}, size);
 }
 
+// x over a scale. The official kernel multiplies by the reciprocal of a divisor of one element,
+// which rounds otherwise; so such a divisor is spread over a dimension.
+Ex divided(const Ex& x, const Ex& scale) {
+  if (!scale || scale.numel() != ir::SymInt(1) || x.rank() == 0) return x / scale;
+  size_t dim = x.rank();
+  for (size_t d = x.rank(); d-- > 0 && dim == x.rank();) {
+    if (!x.size(d).is_constant(1)) dim = d;
+  }
+  if (dim == x.rank()) return x / scale;
+  std::vector<Arg> sizes(x.rank(), Arg(int64_t{1}));
+  const Ex one = scale.view(sizes);
+  sizes[dim] = x.size_arg(dim);
+  return x / one.expand(sizes);
+}
+
 std::optional<double> known_number(NodeCall& c, size_t input) {
   const Small* small = c.small(input);
   if (small == nullptr || small->count() != 1) return std::nullopt;
@@ -132,7 +147,8 @@ Ex quantize_to(NodeCall& c, const Ex& x, size_t si, size_t zi, int64_t axis) {
   }
   if (c.failed()) return x;
   if (is_narrow_float(narrow)) {
-    const Ex y = x.cast(DType::kFloat32) / spread(c, scale.cast(DType::kFloat32), x, axis, block);
+    const Ex y =
+        divided(x.cast(DType::kFloat32), spread(c, scale.cast(DType::kFloat32), x, axis, block));
     return round_to_narrow(y, narrow, c.i("saturate", 1) != 0);
   }
   const auto limits = limits_of(narrow, dtype);
@@ -142,7 +158,7 @@ Ex quantize_to(NodeCall& c, const Ex& x, size_t si, size_t zi, int64_t axis) {
   }
   // (The quantising call multiplies by 1/scale, which rounds otherwise than a division.)
   const DType work = size_of(x.dtype()) == 2 ? DType::kFloat32 : x.dtype();
-  Ex y = (x.cast(work) / spread(c, scale.cast(work), x, axis, block)).round();
+  Ex y = divided(x.cast(work), spread(c, scale.cast(work), x, axis, block)).round();
   if (c.has(zi)) y = y + spread(c, c.in(zi).cast(work), x, axis, block);
   return y.clamp(limits->low, limits->high).cast(limits->dtype);
 }
@@ -177,9 +193,9 @@ void dynamic_quantize_linear(NodeCall& c) {
   for (int64_t d = 0; d < x.dims(); ++d) dims.push_back(d);
   const Ex low = x.amin(dims, false).clamp(Arg(), 0.0);
   const Ex high = x.amax(dims, false).clamp(0.0, Arg());
-  const Ex scale = (high - low) / 255.0;
+  const Ex scale = (high - low) / c.e.full({}, 255, x.dtype());
   const Ex zero = (0.0 - low / scale).round().clamp(0.0, 255.0);
-  c.set(0, ((x / scale).round() + zero).clamp(0.0, 255.0).cast(DType::kUInt8));
+  c.set(0, (divided(x, scale).round() + zero).clamp(0.0, 255.0).cast(DType::kUInt8));
   c.set(1, scale);
   c.set(2, zero.cast(DType::kUInt8));
 }
