@@ -225,6 +225,22 @@ TEST(XnnPartition, ReasonsArePlain) {
   EXPECT_EQ(reason("o"), "an operand of rank 0");
 }
 
+// The official delegate loses the shape of what a tensor of rank 0 becomes, unless it broadcasts.
+TEST(XnnPartition, RankZeroOnlyWhereItBroadcasts) {
+  const Lowered l = lower_text(R"(module "m" {
+  func forward(%x: float32[], %y: float32[3]) {
+    %a: float32[1] = aten.view_copy.default(%x, [1])
+    %b: float32[1] = aten.unsqueeze_copy.default(%x, 0)
+    %c: float32[3] = aten.mul.Tensor(%y, %x)
+    return %a, %b, %c
+  }
+})");
+  ASSERT_EQ(l.graphs.size(), 1U);
+  EXPECT_EQ(kinds(l.graphs[0]), "Multiply");
+  ASSERT_EQ(l.rejected.size(), 2U);
+  EXPECT_EQ(l.rejected[0].reason, "an operand of rank 0");
+}
+
 // relu → erf → neg and, beside it, abs: abs joins the first delegate, and nothing forms a circle.
 TEST(XnnPartition, AsFewGroupsAsTheGraphAllows) {
   const Lowered l = lower_text(R"(module "m" {

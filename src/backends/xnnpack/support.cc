@@ -76,7 +76,11 @@ class Check {
     for (const Value* input : node_.inputs()) {
       if (auto reason = tensor(input, fmt::format("'{}'", input->name()))) return reason;
       if (!input->is_tensor()) continue;
-      computed = computed || frozen_data(module_, input) == nullptr;
+      const bool constant = frozen_data(module_, input) != nullptr;
+      computed = computed || !constant;
+      // At run time it has no dims, and a node that passes its shape on computes a result of none,
+      // which the official delegate fails to hand over.
+      if (input->tensor().rank() == 0 && !constant && !broadcasts()) return "an operand of rank 0";
       const DType dtype = input->tensor().dtype;
       if (dtype == dtype_ || frozen_scalar(module_, input)) continue;
       return fmt::format("'{}' is {}, the result {}: XNNPACK wants one type", input->name(),
@@ -96,6 +100,21 @@ class Check {
       }
     }
     return std::nullopt;
+  }
+
+  // Calls whose result has the other operand's rank.
+  bool broadcasts() const {
+    switch (node_.op().op) {
+      case Op::aten_add_Tensor:
+      case Op::aten_sub_Tensor:
+      case Op::aten_mul_Tensor:
+      case Op::aten_div_Tensor:
+      case Op::aten_maximum:
+      case Op::aten_minimum:
+        return true;
+      default:
+        return false;
+    }
   }
 
   // ---- what each operator asks
