@@ -196,7 +196,7 @@ class Prover {
       program = std::make_shared<const program::Program>(std::move(lowered.program));
       PTE_CHECK(program::verify(*program));
     }
-    PTE_TRY(result.proof, prove(program, *reference_, pool_));
+    PTE_TRY(result.proof, prove(program, *reference_, pool_, result.lowered.quantized > 0));
     return {};
   }
 

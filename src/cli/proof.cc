@@ -195,7 +195,8 @@ std::optional<std::vector<double>> numbers(const EValue& value) {
   return known ? std::optional(std::move(out)) : std::nullopt;
 }
 
-double tolerance_of(const EValue& value) {
+double tolerance_of(const EValue& value, bool quantized) {
+  if (quantized) return kQuantizedProofTolerance;
   const auto* tensor = value.get<Tensor>();
   if (tensor == nullptr) return kProofTolerance;
   if (tensor->dtype() == DType::kFloat16) return 1e-2;
@@ -314,7 +315,7 @@ Result<Reference> Reference::run(const ir::Module& module, Examples inputs, Thre
 }
 
 Result<Proof> prove(std::shared_ptr<const program::Program> program, const Reference& reference,
-                    ThreadPool& pool) {
+                    ThreadPool& pool, bool quantized) {
   Stopwatch watch;
   Proof proof;
   proof.compared = !reference.random();
@@ -333,11 +334,12 @@ Result<Proof> prove(std::shared_ptr<const program::Program> program, const Refer
       PTE_TRY(const double apart,
               difference(got[i], expected[i]).at(fmt::format("method '{}', output {}", name, i)));
       proof.largest = std::max(proof.largest, apart);
-      if (apart > tolerance_of(expected[i])) {
+      const double allowed = tolerance_of(expected[i], quantized);
+      if (apart > allowed) {
         return make_error(Code::kMismatch,
                           "method '{}', output {}: the program's answer differs from the imported "
                           "graph's by {:.2g} of its largest value, {:.0e} is allowed",
-                          name, i, apart, tolerance_of(expected[i]))
+                          name, i, apart, allowed)
             .with_hint("this is a defect of the exporter; --disable-pass narrows it down");
       }
     }

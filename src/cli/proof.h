@@ -59,10 +59,14 @@ struct Proof {
 // answers by more.
 inline constexpr double kProofTolerance = 1e-4;
 
+// The same where a delegate computes in integers: it rounds each layer's sums once and chooses
+// scales by row, where the graph rounds to and from floats around every layer.
+inline constexpr double kQuantizedProofTolerance = 0.1;
+
 // Runs every method of `program`, which has passed verify(). Fails with kMismatch when an answer
 // differs by more than the tolerance, naming method and output.
 Result<Proof> prove(std::shared_ptr<const program::Program> program, const Reference& reference,
-                    ThreadPool& pool);
+                    ThreadPool& pool, bool quantized = false);
 // Only makes every method ready to run: what can be said of models too large to run.
 Status prove_loadable(std::shared_ptr<const program::Program> program, ThreadPool& pool);
 

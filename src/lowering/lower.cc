@@ -4,6 +4,7 @@
 #include <map>
 
 #include "backends/xnnpack/partition.h"
+#include "backends/xnnpack/quantized.h"
 #include "lowering/emit.h"
 #include "passes/pipelines.h"
 
@@ -111,6 +112,10 @@ Result<Lowered> lower(ir::Module module, const Options& options) {
     out.outside = kernel_calls(module);
   } else {
     PTE_CHECK(run_pipeline(module, passes::xnnpack_pipeline(options.foreign), options, out));
+    for (auto& [name, method] : module.methods) {
+      PTE_TRY(const int64_t layers, xnnpack::fuse_quantized(module, *method.graph));
+      out.quantized += static_cast<size_t>(layers);
+    }
     out.nodes = node_count(module);
     for (auto& [name, method] : module.methods) {
       const xnnpack::PartitionResult parts = xnnpack::partition(module, *method.graph);

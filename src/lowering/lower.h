@@ -39,6 +39,7 @@ struct Lowered {
   size_t nodes = 0;  // of the graph after its passes, delegated ones included
   size_t delegated = 0;
   size_t delegates = 0;
+  size_t quantized = 0;  // layers that a delegate computes in integers
   // The graph's nodes outside delegates; in a portable program, all of them.
   std::vector<Outside> outside;
   std::vector<passes::Timing> timings;

@@ -26,6 +26,12 @@ bool clamps_itself(const ir::Node& node) {
     case Op::aten__native_batch_norm_legit_no_training:
     case Op::aten_max_pool2d:
     case Op::aten_avg_pool2d:
+    case Op::pte_quantized_convolution:
+    case Op::pte_quantized_linear:
+    case Op::pte_dynamic_quantized_convolution:
+    case Op::pte_dynamic_quantized_linear:
+    case Op::pte_quantized_add:
+    case Op::pte_quantized_mul:
       return true;
     default:
       return false;
@@ -49,7 +55,7 @@ bool sorted(const Layout& layout) {
 void Emitter::fuse_clamps(const ir::Graph& source, const std::vector<ir::Node*>& nodes) {
   const std::unordered_set<const ir::Node*> inside(nodes.begin(), nodes.end());
   for (const ir::Node* node : nodes) {
-    const auto bounds = clamp_bounds(*node);
+    const auto bounds = bounds_of(*node);
     if (!bounds) continue;
     const ir::Value* input = node->input(0);
     const ir::Node* producer = input->producer();
@@ -117,8 +123,16 @@ Datatype Emitter::datatype(const ir::Node& node) const {
   return datatype_of(node.result()->tensor().dtype).value_or(Datatype::kInvalid);
 }
 
+std::optional<MinMax> Emitter::bounds_of(const ir::Node& node) const {
+  const auto bounds = clamp_bounds(node);
+  if (!bounds) return bounds;
+  const Quant quant = layouts_.quant_of(node.result());
+  const auto* stored = std::get_if<PerTensorQuant>(&quant);
+  return stored == nullptr ? bounds : real_bounds(*bounds, *stored);
+}
+
 uint32_t Emitter::unary(NodeKind kind, uint32_t input, Params params) {
-  const uint32_t id = layouts_.add_value(graph_.values[input].datatype, graph_.values[input].dims);
+  const uint32_t id = layouts_.add_like(input, graph_.values[input].dims);
   layouts_.add_node(kind, {input}, id, std::move(params));
   return id;
 }
@@ -270,7 +284,7 @@ Status Emitter::elementwise(const ir::Node& node) {
   uint32_t y = kNone;
   if (const auto kind = simple_unary(node.op().op)) {
     y = unary(*kind, x);
-  } else if (const auto bounds = clamp_bounds(node)) {
+  } else if (const auto bounds = bounds_of(node)) {
     y = unary(NodeKind::kClamp, x);
     graph_.nodes.back().clamp = *bounds;
   } else {
@@ -453,6 +467,21 @@ Status Emitter::emit(const ir::Node& node) {
       return cat(node);
     case Op::aten_constant_pad_nd:
       return pad(node);
+    case Op::qd_quantize_per_tensor:
+    case Op::qd_dequantize_per_tensor:
+    case Op::pte_requantize:
+      return convert(node);
+    case Op::pte_quantized_convolution:
+    case Op::pte_dynamic_quantized_convolution:
+      return quantized_convolution(node);
+    case Op::pte_quantized_linear:
+    case Op::pte_dynamic_quantized_linear:
+      return quantized_linear(node);
+    case Op::pte_quantized_add:
+    case Op::pte_quantized_mul:
+      return quantized_binary(node);
+    case Op::pte_quantized_mean:
+      return quantized_mean(node);
     default:
       return elementwise(node);
   }

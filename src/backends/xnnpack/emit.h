@@ -12,8 +12,9 @@ namespace pte::xnnpack {
 
 class Emitter {
  public:
-  Emitter(const ir::Module& module, XnnGraph& graph)
-      : module_(module), graph_(graph), layouts_(module, graph) {}
+  // `quants` must hold the int8 values that the calls read and make, and outlive this.
+  Emitter(const ir::Module& module, XnnGraph& graph, const StoredQuants& quants)
+      : module_(module), graph_(graph), layouts_(module, graph, quants) {}
 
   // Clamps that go into the calls that compute their operands.
   void fuse_clamps(const ir::Graph& source, const std::vector<ir::Node*>& nodes);
@@ -29,6 +30,8 @@ class Emitter {
   const ir::Value* result_of(const ir::Node& node) const;
   void set_clamp(const ir::Node& node, XnnNode& emitted) const;
   Datatype datatype(const ir::Node& node) const;
+  // Bounds of a clamp in real numbers, whatever it clamps.
+  std::optional<MinMax> bounds_of(const ir::Node& node) const;
 
   // A common layout for operands that broadcast to `result`: the one that costs least to come by.
   Layout common_layout(const ir::Value* result,
@@ -59,6 +62,19 @@ class Emitter {
   Status slice(const ir::Node& node);
   Status cat(const ir::Node& node);
   Status pad(const ir::Node& node);
+
+  // A filter of integers as a constant, its scales along `channel_dim`.
+  uint32_t filter(Tensor data, std::vector<uint32_t> dims, const Tensor& scales,
+                  int32_t channel_dim);
+  // An int32 bias at the scale of the products.
+  Result<uint32_t> stored_bias(const ir::Value* value, const Tensor& scales, float input_scale);
+  Status convert(const ir::Node& node);
+  Status quantized_convolution(const ir::Node& node);
+  Status quantized_linear(const ir::Node& node);
+  Status quantized_binary(const ir::Node& node);
+  Status quantized_mean(const ir::Node& node);
+  // An operand that is quantised while it runs.
+  uint32_t dynamic(uint32_t id, int32_t shared_dims);
 
   const ir::Module& module_;
   XnnGraph& graph_;

@@ -373,7 +373,7 @@ Status Emitter::cat(const ir::Node& node) {
       for (size_t k = 1; k < pending.size(); ++k) {
         dims[p.axis] += graph_.values[pending[k]].dims[p.axis];
       }
-      y = layouts_.add_value(datatype(node), std::move(dims));
+      y = layouts_.add_like(pending[0], std::move(dims));
     }
     static constexpr NodeKind kKinds[] = {NodeKind::kConcatenate2, NodeKind::kConcatenate3,
                                           NodeKind::kConcatenate4, NodeKind::kConcatenate5};
@@ -390,6 +390,10 @@ Status Emitter::pad(const ir::Node& node) {
   PTE_TRY(const uint32_t x, layouts_.get(node.input(0), layout));
   PadParams p;
   p.value = spec->value;
+  const Quant quant = layouts_.quant_of(node.result());
+  if (const auto* stored = std::get_if<PerTensorQuant>(&quant)) {
+    p.value = (p.value - static_cast<float>(stored->zero_point)) * stored->scale;
+  }
   for (uint8_t d : layout) {
     p.before.push_back(d == kUnit ? 0 : spec->before[d]);
     p.after.push_back(d == kUnit ? 0 : spec->after[d]);

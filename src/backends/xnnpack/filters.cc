@@ -47,6 +47,11 @@ Result<Tensor> seen_as(const Tensor& packed, Sizes sizes, Strides strides) {
 }  // namespace
 
 Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec) {
+  PTE_TRY(const Tensor packed, arrange_filter(weight, spec));
+  return to_float32(packed);
+}
+
+Result<Tensor> arrange_filter(const Tensor& weight, const ConvSpec& spec) {
   const ConvParams& p = spec.params;
   const int64_t h = p.kernel.height, w = p.kernel.width, g = p.groups;
   const int64_t icg = p.group_input_channels, ocg = p.group_output_channels;
@@ -62,7 +67,7 @@ Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec) {
     PTE_TRY(packed,
             rearranged(weight, {g * ocg, h, w, icg}, {s[0], sh, sw, s[1]}, {g * ocg, h, w, icg}));
   }
-  return to_float32(packed);
+  return packed;
 }
 
 Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& p, NodeKind kind) {

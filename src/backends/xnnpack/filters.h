@@ -10,6 +10,8 @@ namespace pte::xnnpack {
 //   Conv2d, ConvTranspose2d  [out, height, width, in / groups]
 //   DepthwiseConv2d          [1, height, width, out]
 Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec);
+// The same of any type, which stays.
+Result<Tensor> arrange_filter(const Tensor& weight, const ConvSpec& spec);
 
 // The way back: [out, in / groups, height, width], or [in, out / groups, height, width] for a
 // transposed convolution; of any type, and where possible a view of the same memory in another dim

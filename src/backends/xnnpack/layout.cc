@@ -46,21 +46,33 @@ Layout channels_last_layout(size_t rank) {
 std::optional<Datatype> datatype_of(DType dtype) {
   if (dtype == DType::kFloat32) return Datatype::kFloat32;
   if (dtype == DType::kFloat16) return Datatype::kFloat16;
+  if (dtype == DType::kInt8) return Datatype::kQInt8;
   return std::nullopt;
 }
 
 // ---- the payload's values and nodes
 
-uint32_t Layouts::add_value(Datatype datatype, std::vector<uint32_t> dims) {
+uint32_t Layouts::add_value(Datatype datatype, std::vector<uint32_t> dims, Quant quant) {
   XnnValue value;
   value.datatype = datatype;
   value.dims = std::move(dims);
+  value.quant = std::move(quant);
   graph_.values.push_back(std::move(value));
   return static_cast<uint32_t>(graph_.values.size() - 1);
 }
 
-uint32_t Layouts::add_constant(Datatype datatype, std::vector<uint32_t> dims, Tensor data) {
-  const uint32_t id = add_value(datatype, std::move(dims));
+uint32_t Layouts::add_like(uint32_t id, std::vector<uint32_t> dims) {
+  return add_value(graph_.values[id].datatype, std::move(dims), Quant(graph_.values[id].quant));
+}
+
+Quant Layouts::quant_of(const ir::Value* value) const {
+  const auto it = quants_.find(value);
+  return it == quants_.end() ? Quant() : Quant(it->second);
+}
+
+uint32_t Layouts::add_constant(Datatype datatype, std::vector<uint32_t> dims, Tensor data,
+                               Quant quant) {
+  const uint32_t id = add_value(datatype, std::move(dims), std::move(quant));
   graph_.values[id].constant = static_cast<uint32_t>(graph_.constants.size());
   graph_.constants.push_back({{}, std::move(data)});
   return id;
@@ -114,6 +126,7 @@ void Layouts::define(const ir::Value* value, const Layout& layout, uint32_t id) 
   v.storage = std::make_shared<Storage>();
   v.storage->sizes = type.sizes;
   v.storage->datatype = datatype_of(type.dtype).value_or(Datatype::kInvalid);
+  v.storage->quant = quant_of(value);
   for (size_t i = 0; i < type.rank(); ++i) {
     v.dims.push_back(type.sizes[i].is_constant(1) ? kUnit : static_cast<uint8_t>(i));
   }
@@ -123,8 +136,8 @@ void Layouts::define(const ir::Value* value, const Layout& layout, uint32_t id) 
 
 uint32_t Layouts::add_result(const ir::Value* value, const Layout& layout) {
   const ir::TensorType& type = value->tensor();
-  const uint32_t id =
-      add_value(datatype_of(type.dtype).value_or(Datatype::kInvalid), dims_of(type.sizes, layout));
+  const uint32_t id = add_value(datatype_of(type.dtype).value_or(Datatype::kInvalid),
+                                dims_of(type.sizes, layout), quant_of(value));
   define(value, layout, id);
   return id;
 }
@@ -137,6 +150,7 @@ Layouts::View& Layouts::view(const ir::Value* value) {
   v.storage = std::make_shared<Storage>();
   v.storage->sizes = type.sizes;
   v.storage->datatype = datatype_of(type.dtype).value_or(Datatype::kInvalid);
+  v.storage->quant = quant_of(value);
   v.storage->is_constant = true;
   if (const Tensor* data = frozen_data(module_, value)) v.storage->constant = *data;
   for (size_t i = 0; i < type.rank(); ++i) {
@@ -248,7 +262,7 @@ uint32_t Layouts::transpose(Storage& storage, const Copy& from, const Layout& to
     perm.push_back(static_cast<uint32_t>(axis));
   }
   const uint32_t source = from.id;
-  const uint32_t id = add_value(storage.datatype, dims_of(storage.sizes, to));
+  const uint32_t id = add_value(storage.datatype, dims_of(storage.sizes, to), storage.quant);
   add_node(NodeKind::kStaticTranspose, {source}, id, TransposeParams{std::move(perm)});
   storage.copies.push_back({to, id});
   return id;
@@ -256,7 +270,7 @@ uint32_t Layouts::transpose(Storage& storage, const Copy& from, const Layout& to
 
 uint32_t Layouts::reshape(Storage& storage, const Copy& from, const Layout& to) {
   const uint32_t source = from.id;
-  const uint32_t id = add_value(storage.datatype, dims_of(storage.sizes, to));
+  const uint32_t id = add_value(storage.datatype, dims_of(storage.sizes, to), storage.quant);
   add_node(NodeKind::kStaticReshape, {source}, id, ReshapeParams{shape_of(storage.sizes, to)});
   storage.copies.push_back({to, id});
   return id;
@@ -272,8 +286,8 @@ Result<uint32_t> Layouts::constant_in(Storage& storage, const Layout& layout) {
     strides.push_back(d == kUnit ? 1 : storage.constant.strides()[d]);
   }
   PTE_TRY(Tensor data, storage.constant.with_layout(sizes, strides).contiguous());
-  const uint32_t id =
-      add_constant(storage.datatype, dims_of(storage.sizes, layout), std::move(data));
+  const uint32_t id = add_constant(storage.datatype, dims_of(storage.sizes, layout),
+                                   std::move(data), storage.quant);
   storage.copies.push_back({layout, id});
   return id;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backends/xnnpack/payload.h"
+#include "backends/xnnpack/quantized.h"
 #include "ir/graph.h"
 
 namespace pte::xnnpack {
@@ -30,11 +31,18 @@ Layout channels_last_layout(size_t rank);
 
 class Layouts {
  public:
-  Layouts(const ir::Module& module, XnnGraph& graph) : module_(module), graph_(graph) {}
+  // `quants` are those of the int8 values that will be met; it must outlive this.
+  Layouts(const ir::Module& module, XnnGraph& graph, const StoredQuants& quants)
+      : module_(module), graph_(graph), quants_(quants) {}
 
   // A fresh internal value.
-  uint32_t add_value(Datatype datatype, std::vector<uint32_t> dims);
-  uint32_t add_constant(Datatype datatype, std::vector<uint32_t> dims, Tensor data);
+  uint32_t add_value(Datatype datatype, std::vector<uint32_t> dims, Quant quant = {});
+  // A fresh internal value like another.
+  uint32_t add_like(uint32_t id, std::vector<uint32_t> dims);
+  uint32_t add_constant(Datatype datatype, std::vector<uint32_t> dims, Tensor data,
+                        Quant quant = {});
+  // Scale and zero point of an int8 value; nothing for others.
+  Quant quant_of(const ir::Value* value) const;
   XnnNode& add_node(NodeKind kind, std::vector<uint32_t> inputs, uint32_t output,
                     Params params = {});
 
@@ -70,6 +78,7 @@ class Layouts {
   struct Storage {
     ir::SymSizes sizes;
     Datatype datatype = Datatype::kFloat32;
+    Quant quant;
     std::vector<Copy> copies;
     Tensor constant;  // has data when the value is a constant of the payload
     bool is_constant = false;
@@ -87,10 +96,11 @@ class Layouts {
 
   const ir::Module& module_;
   XnnGraph& graph_;
+  const StoredQuants& quants_;
   std::map<const ir::Value*, View> views_;
   std::map<std::pair<double, Datatype>, uint32_t> scalars_;
 };
 
-std::optional<Datatype> datatype_of(DType dtype);  // of activations: fp32, fp16
+std::optional<Datatype> datatype_of(DType dtype);  // of activations: fp32, fp16, qint8
 
 }  // namespace pte::xnnpack

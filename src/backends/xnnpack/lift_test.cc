@@ -28,7 +28,8 @@ Result<Lifted> there_and_back(const std::string& text) {
   const PartitionResult parts = partition(module, module.forward());
   if (parts.groups.size() != 1) return invalid_argument("{} groups", parts.groups.size());
   const GroupInterface interface = interface_of(module, module.forward(), parts.groups[0]);
-  PTE_TRY(const XnnGraph graph, lower_graph(module, module.forward(), parts.groups[0], interface));
+  PTE_TRY(const XnnGraph graph, lower_graph(module, module.forward(), parts.groups[0], interface,
+                                            stored_quants(parts.groups)));
   std::vector<ir::TensorType> args;
   for (const ir::Value* value : interface.inputs) args.push_back(value->tensor());
   for (const ir::Value* value : interface.outputs) args.push_back(value->tensor());
@@ -112,7 +113,8 @@ TEST(XnnLift, ShapesFollowTheCall) {
   ASSERT_TRUE(module.has_value());
   const PartitionResult parts = partition(*module, module->forward());
   const auto graph = lower_graph(*module, module->forward(), parts.groups[0],
-                                 interface_of(*module, module->forward(), parts.groups[0]));
+                                 interface_of(*module, module->forward(), parts.groups[0]),
+                                 stored_quants(parts.groups));
   ASSERT_TRUE(graph.has_value());
   auto own = lift(*graph);
   ASSERT_TRUE(own.has_value());

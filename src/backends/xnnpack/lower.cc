@@ -29,15 +29,30 @@ GroupInterface interface_of(const ir::Module& module, const ir::Graph& graph, co
   return interface;
 }
 
+StoredQuants stored_quants(const std::vector<Group>& groups) {
+  StoredQuants quants;
+  const auto add = [&](const ir::Value* value) {
+    if (quants.count(value) != 0) return;
+    if (const auto quant = stored_quant(value)) quants.emplace(value, *quant);
+  };
+  for (const Group& group : groups) {
+    for (const ir::Node* node : group.nodes) {
+      for (const ir::Value* input : node->inputs()) add(input);
+      for (const ir::Value* result : node->results()) add(result);
+    }
+  }
+  return quants;
+}
+
 Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, const Group& group,
-                             const GroupInterface& interface) {
+                             const GroupInterface& interface, const StoredQuants& quants) {
   XnnGraph out;
   out.num_externs = static_cast<uint32_t>(interface.inputs.size() + interface.outputs.size());
   if (out.num_externs > kMaxExterns) {
     return unsupported("an XNNPACK delegate with {} arguments, the runtime takes {}",
                        out.num_externs, kMaxExterns);
   }
-  Emitter emitter(module, out);
+  Emitter emitter(module, out, quants);
   emitter.fuse_clamps(graph, group.nodes);
   emitter.fuse_pads(graph, group.nodes);
   uint32_t external_id = 0;
@@ -53,8 +68,9 @@ Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, c
 }
 
 Result<ir::DelegatePayload> lower(const ir::Module& module, const ir::Graph& graph,
-                                  const Group& group, const GroupInterface& interface) {
-  PTE_TRY(const XnnGraph lowered, lower_graph(module, graph, group, interface));
+                                  const Group& group, const GroupInterface& interface,
+                                  const StoredQuants& quants) {
+  PTE_TRY(const XnnGraph lowered, lower_graph(module, graph, group, interface, quants));
   PTE_TRY(Encoded encoded, encode(lowered));
   ir::DelegatePayload payload;
   payload.backend = kBackendId;

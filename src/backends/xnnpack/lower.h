@@ -5,6 +5,7 @@
 
 #include "backends/xnnpack/partition.h"
 #include "backends/xnnpack/payload.h"
+#include "backends/xnnpack/quantized.h"
 #include "ir/graph.h"
 
 namespace pte::xnnpack {
@@ -18,8 +19,11 @@ GroupInterface interface_of(const ir::Module& module, const ir::Graph& graph, co
 
 // External ids count the inputs first, then the outputs.
 Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, const Group& group,
-                             const GroupInterface& interface);
+                             const GroupInterface& interface, const StoredQuants& quants);
 Result<ir::DelegatePayload> lower(const ir::Module& module, const ir::Graph& graph,
-                                  const Group& group, const GroupInterface& interface);
+                                  const Group& group, const GroupInterface& interface,
+                                  const StoredQuants& quants);
+// Of every int8 value that the groups read or make, while the whole graph is there to tell.
+StoredQuants stored_quants(const std::vector<Group>& groups);
 
 }  // namespace pte::xnnpack

@@ -144,9 +144,10 @@ Status apply(Module& module, Graph& graph, const PartitionResult& parts) {
   for (Node* node : parts.order) {
     if (erased.count(node) == 0) graph.move_before(node, nullptr);
   }
+  StoredQuants quants = stored_quants(parts.groups);
   for (const Group& group : parts.groups) {
     const GroupInterface interface = interface_of(module, graph, group);
-    PTE_TRY(ir::DelegatePayload payload, lower(module, graph, group, interface));
+    PTE_TRY(ir::DelegatePayload payload, lower(module, graph, group, interface, quants));
     const auto delegate = static_cast<int64_t>(module.delegates.size());
     module.delegates.push_back(std::move(payload));
 
@@ -161,6 +162,8 @@ Status apply(Module& module, Graph& graph, const PartitionResult& parts) {
                                 std::move(types), names, group.nodes.front());
     for (size_t i = 0; i < interface.outputs.size(); ++i) {
       graph.replace_uses(interface.outputs[i], call->result(i));
+      const auto quant = quants.find(interface.outputs[i]);
+      if (quant != quants.end()) quants[call->result(i)] = PerTensorQuant(quant->second);
     }
     for (auto it = group.nodes.rbegin(); it != group.nodes.rend(); ++it) graph.erase(*it);
     for (size_t i = 0; i < names.size(); ++i) graph.rename(call->result(i), names[i]);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/xnnpack/quantized.h"
+
 namespace pte::xnnpack {
 
 using ir::Node;
@@ -33,8 +35,9 @@ class Check {
       if (arg.graph() != nullptr) return "it holds a graph of its own";
     }
     // The operator before its tensors: "no such node" says more than a dtype.
+    if (is_quantized()) return quantized();
     if (!known()) return "XNNPACK has no node for it";
-    if (auto reason = tensors()) return reason;
+    if (auto reason = is_stored() ? stored() : tensors()) return reason;
     return arguments();
   }
 
@@ -43,26 +46,8 @@ class Check {
 
   bool known() const;
 
-  Reason tensor(const Value* value, std::string_view what) {
-    if (!value->is_tensor()) return std::nullopt;  // a size: lowering reads it from the result type
-    const TensorType& type = value->tensor();
-    if (type.rank() > kMaxDims) {
-      return fmt::format("{} has {} dimensions: XNNPACK has at most {}", what, type.rank(),
-                         kMaxDims);
-    }
-    for (const SymInt& size : type.sizes) {
-      if (size.is_constant(0)) return fmt::format("{} is empty", what);
-      if (is_unbacked(size)) {
-        return fmt::format("{} has size {}, known only from data at run time", what,
-                           size.to_string());
-      }
-      const auto bound = upper_bound(module_, size);
-      if (!bound)
-        return fmt::format("{} has size {}, which has no upper bound", what, size.to_string());
-      if (*bound <= 0 || *bound > INT32_MAX)
-        return fmt::format("{} has size up to {}", what, *bound);
-    }
-    return std::nullopt;
+  Reason tensor(const Value* value, std::string_view what) const {
+    return tensor_reason(module_, value, what);
   }
 
   Reason tensors() {
@@ -115,6 +100,77 @@ class Check {
       default:
         return false;
     }
+  }
+
+  // ---- integers
+
+  bool is_quantized() const {
+    switch (node_.op().op) {
+      case Op::qd_quantize_per_tensor:
+      case Op::qd_dequantize_per_tensor:
+      case Op::pte_quantized_convolution:
+      case Op::pte_quantized_linear:
+      case Op::pte_dynamic_quantized_convolution:
+      case Op::pte_dynamic_quantized_linear:
+      case Op::pte_quantized_add:
+      case Op::pte_quantized_mul:
+      case Op::pte_quantized_mean:
+      case Op::pte_requantize:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // Calls that fuse_quantized() makes, which has looked at their numbers, and changes of type.
+  Reason quantized() const {
+    const Value* input = node_.input(0);
+    const TensorType& result = node_.result()->tensor();
+    for (const Value* value : node_.inputs()) {
+      if (frozen_data(module_, value) != nullptr) continue;
+      if (auto reason = tensor(value, fmt::format("'{}'", value->name()))) return reason;
+      if (value->tensor().rank() == 0) return "an operand of rank 0";
+    }
+    if (auto reason = tensor(node_.result(), "its result")) return reason;
+    const bool there = node_.is(Op::qd_quantize_per_tensor);
+    if (!there && !node_.is(Op::qd_dequantize_per_tensor)) return std::nullopt;
+    const auto quant = literal_quant(node_);
+    if (!quant) return "its scale or its type: XNNPACK takes int8 with one scale";
+    if (there &&
+        (node_.arg("quant_min").integer() != -128 || node_.arg("quant_max").integer() != 127)) {
+      return "its range: XNNPACK rounds to -128 .. 127";
+    }
+    const TensorType& real = there ? input->tensor() : result;
+    if (real.dtype != DType::kFloat32) {
+      return fmt::format("{} as int8: XNNPACK takes float32", dtype_name(real.dtype));
+    }
+    if (frozen_data(module_, input) != nullptr) return "all its operands are constants";
+    if (!there && !(stored_quant(input) == quant)) {
+      return "its operand has another scale, or none that is known";
+    }
+    return std::nullopt;
+  }
+
+  // A call that moves integers.
+  bool is_stored() const {
+    return node_.result() != nullptr && node_.result()->is_tensor() &&
+           node_.result()->tensor().dtype == DType::kInt8 && moves_elements(node_);
+  }
+
+  Reason stored() const {
+    const auto quant = stored_quant(node_.result());
+    if (!quant) return "integers whose scale is not known";
+    bool computed = false;
+    for (const Value* input : node_.inputs()) {
+      if (!input->is_tensor()) continue;
+      if (auto reason = tensor(input, fmt::format("'{}'", input->name()))) return reason;
+      if (input->tensor().rank() == 0) return "an operand of rank 0";
+      computed = computed || frozen_data(module_, input) == nullptr;
+      if (!(stored_quant(input) == quant)) return "operands of different scales";
+    }
+    if (!computed) return "all its operands are constants";
+    if (node_.result()->tensor().rank() == 0) return "a result of rank 0";
+    return tensor(node_.result(), "its result");
   }
 
   // ---- what each operator asks
@@ -549,6 +605,27 @@ Reason Check::arguments() {
 }
 
 }  // namespace
+
+std::optional<std::string> tensor_reason(const ir::Module& module, const Value* value,
+                                         std::string_view what) {
+  if (!value->is_tensor()) return std::nullopt;  // a size: lowering reads it from the result type
+  const TensorType& type = value->tensor();
+  if (type.rank() > kMaxDims) {
+    return fmt::format("{} has {} dimensions: XNNPACK has at most {}", what, type.rank(), kMaxDims);
+  }
+  for (const SymInt& size : type.sizes) {
+    if (size.is_constant(0)) return fmt::format("{} is empty", what);
+    if (is_unbacked(size)) {
+      return fmt::format("{} has size {}, known only from data at run time", what,
+                         size.to_string());
+    }
+    const auto bound = upper_bound(module, size);
+    if (!bound)
+      return fmt::format("{} has size {}, which has no upper bound", what, size.to_string());
+    if (*bound <= 0 || *bound > INT32_MAX) return fmt::format("{} has size up to {}", what, *bound);
+  }
+  return std::nullopt;
+}
 
 std::optional<std::string> reject_reason(const ir::Module& module, const Node& node) {
   return Check(module, node).run();

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "backends/xnnpack/payload.h"
 #include "ir/graph.h"
@@ -13,6 +14,11 @@ namespace pte::xnnpack {
 // Why XNNPACK cannot take the call, in a sentence for people; nothing when it can. Looks at the
 // node alone: grouping is the partitioner's affair.
 std::optional<std::string> reject_reason(const ir::Module& module, const ir::Node& node);
+
+// Why XNNPACK cannot hold a tensor of this shape, whatever its type; `what` names it. Nothing for
+// numbers.
+std::optional<std::string> tensor_reason(const ir::Module& module, const ir::Value* value,
+                                         std::string_view what);
 
 // Data of a value that can go into a payload: a constant that no method writes.
 const Tensor* frozen_data(const ir::Module& module, const ir::Value* value);
