@@ -66,6 +66,29 @@ bool is_depthwise(const Conv2dShape& s) {
   return s.groups == s.in_channels && s.groups == s.out_channels && s.groups > 1 && !s.input_nchw;
 }
 
+bool is_winograd(const Conv2dShape& s) {
+  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 &&
+         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && !s.input_nchw;
+}
+
+// By multiplications and what the transforms add to them (shares measured with simd_bench). F(4,3)
+// quadruples the weights; where that would no longer fit a cache, F(2,3) has to do.
+ConvAlgorithm best_of_direct_and_winograd(const Conv2dShape& s, bool allowed) {
+  constexpr int64_t kLargestWeights = 4 << 20;  // floats
+  if (!allowed || !is_winograd(s) || s.in_channels < 8 || s.out_channels < 8) {
+    return ConvAlgorithm::kDirect;
+  }
+  const auto tiles = [&](int64_t m) {
+    return static_cast<double>(ceil_div(s.out_h(), m) * ceil_div(s.out_w(), m));
+  };
+  const double direct = 9.0 * static_cast<double>(s.out_h() * s.out_w());
+  const double small = 1.2 * 16.0 * tiles(2);
+  const bool fits = 36 * s.in_channels * s.out_channels <= kLargestWeights;
+  const double large = fits ? 1.4 * 36.0 * tiles(4) : small + 1;
+  if (direct <= std::min(small, large)) return ConvAlgorithm::kDirect;
+  return large < small ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd2;
+}
+
 bool is_pointwise(const Conv2dShape& s) {
   return s.kernel_h == 1 && s.kernel_w == 1 && s.groups == 1 && !s.input_nchw && s.pad_top == 0 &&
          s.pad_left == 0 && s.pad_bottom == 0 && s.pad_right == 0;
@@ -77,11 +100,12 @@ Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2
   if (algorithm == ConvAlgorithm::kAuto) {
     algorithm = is_depthwise(shape)   ? ConvAlgorithm::kDepthwise
                 : is_pointwise(shape) ? ConvAlgorithm::kGemm
-                                      : ConvAlgorithm::kDirect;
+                                      : best_of_direct_and_winograd(shape, options.winograd);
   }
   const bool possible = algorithm == ConvAlgorithm::kDepthwise ? is_depthwise(shape)
                         : algorithm == ConvAlgorithm::kGemm    ? is_pointwise(shape)
-                                                               : true;
+                        : algorithm == ConvAlgorithm::kDirect  ? true
+                                                               : is_winograd(shape);
   if (possible) {
     switch (algorithm) {
       case ConvAlgorithm::kGemm:
@@ -89,7 +113,10 @@ Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2
         return make_direct_conv(shape, options.isa, algorithm);
       case ConvAlgorithm::kDepthwise:
         return make_depthwise_conv(shape, options.isa);
-      default:
+      case ConvAlgorithm::kWinograd2:
+      case ConvAlgorithm::kWinograd4:
+        return make_winograd_conv(shape, options.isa, algorithm);
+      case ConvAlgorithm::kAuto:
         break;
     }
   }

@@ -43,6 +43,8 @@ class Conv2dImpl {
 
 std::unique_ptr<Conv2dImpl> make_direct_conv(const Conv2dShape& shape, Isa isa,
                                              ConvAlgorithm algorithm);
+std::unique_ptr<Conv2dImpl> make_winograd_conv(const Conv2dShape& shape, Isa isa,
+                                               ConvAlgorithm algorithm);
 std::unique_ptr<Conv2dImpl> make_depthwise_conv(const Conv2dShape& shape, Isa isa);
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

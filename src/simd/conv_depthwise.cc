@@ -1,5 +1,6 @@
 // Depthwise convolution: rows of output as tasks, padding by leaving kernel rows and columns out.
 #include <cstddef>
+#include <limits>
 
 #include "simd/conv2d_impl.h"
 #include "simd/depthwise_rows.h"
@@ -21,10 +22,7 @@ class DepthwiseConv final : public Conv2dImpl {
     band_rows_ = std::clamp<int64_t>(ceil_div(kSmallestTask, work), 1, ceil_div(out_h_, 4));
     bands_ = ceil_div(out_h_, band_rows_);
     tasks_ = shape.n * bands_;
-    // Addresses of input rows, then a row of sums that await activation or residual.
-    sums_offset_ = ceil_div(shape.kernel_h * static_cast<int64_t>(sizeof(float*)), 64) * 64;
-    scratch_bytes_ = static_cast<size_t>(sums_offset_ + out_w_ * shape.in_channels *
-                                                            static_cast<int64_t>(sizeof(float)));
+    scratch_bytes_ = static_cast<size_t>(shape.kernel_h) * sizeof(const float*);
   }
 
   size_t packed_bytes() const override {
@@ -56,13 +54,16 @@ class DepthwiseConv final : public Conv2dImpl {
     row.weight_stride = padded_;
     row.bias = epilogue.bias;
     row.out_width = out_w_;
+    row.out_stride = args.output_stride;
     TileArgs finish;
     set_epilogue(epilogue, &finish);
-    finish.columns = s.in_channels;
     finish.out_stride = args.output_stride;
-    const bool finishes = epilogue.activation != Activation::kNone || epilogue.residual != nullptr;
-    auto* sums = reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + sums_offset_);
-    row.out_stride = finishes ? s.in_channels : args.output_stride;
+    const bool finishes = epilogue.activation > Activation::kClamp || epilogue.residual != nullptr;
+    const bool clamps = epilogue.activation == Activation::kClamp && !finishes;
+    row.lo = clamps ? epilogue.lo : -std::numeric_limits<float>::infinity();
+    row.hi = clamps ? epilogue.hi : std::numeric_limits<float>::infinity();
+    row.finish = finishes ? &finish : nullptr;
+    row.tiles = &tiles_;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t image = task / bands_;
       const int64_t first = task % bands_ * band_rows_;
@@ -74,13 +75,11 @@ class DepthwiseConv final : public Conv2dImpl {
                          : args.input + (image * s.h + in) * s.w * args.input_stride;
         }
         const int64_t pixel = (image * out_h_ + y) * out_w_;
-        float* out = args.output + pixel * args.output_stride;
-        row.out = finishes ? sums : out;
-        const float* residual = epilogue.residual == nullptr
-                                    ? nullptr
-                                    : epilogue.residual + pixel * epilogue.residual_stride;
+        row.out = args.output + pixel * args.output_stride;
+        if (epilogue.residual != nullptr) {
+          row.residual = epilogue.residual + pixel * epilogue.residual_stride;
+        }
         rows_.row(row);
-        if (finishes) tiles_.finish(finish, out_w_, sums, s.in_channels, out, residual);
       }
     }
   }
@@ -90,7 +89,6 @@ class DepthwiseConv final : public Conv2dImpl {
   int64_t out_h_ = 0;
   int64_t out_w_ = 0;
   int64_t padded_ = 0;
-  int64_t sums_offset_ = 0;
   int64_t band_rows_ = 1;
   int64_t bands_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "simd/conv2d_impl.h"
+#include "simd/pack_vectors.h"
 
 namespace pte::simd {
 
@@ -17,7 +18,7 @@ constexpr int64_t kMostRows = 4096;            // addresses in scratch
 class DirectConv final : public Conv2dImpl {
  public:
   DirectConv(const Conv2dShape& shape, Isa isa, ConvAlgorithm algorithm)
-      : Conv2dImpl(shape, isa, algorithm), geometry_(shape) {
+      : Conv2dImpl(shape, isa, algorithm), packs_(pack_set(isa)), geometry_(shape) {
     // A 1x1 kernel without stride sees its pixels as one column of single ones.
     if (algorithm == ConvAlgorithm::kGemm && shape.stride_h == 1 && shape.stride_w == 1) {
       geometry_.h = shape.n * shape.h * shape.w;
@@ -69,6 +70,7 @@ class DirectConv final : public Conv2dImpl {
   void plan();
   void copy_band(const float* image, int64_t pixel, int64_t first, int64_t rows, float* to) const;
 
+  const PackSet& packs_;
   Conv2dShape geometry_;
   int64_t depth_ = 0;    // input channels of a group
   int64_t columns_ = 0;  // output channels of a group
@@ -130,9 +132,14 @@ void DirectConv::copy_band(const float* image, int64_t pixel, int64_t first, int
     std::memset(to, 0, bytes(left * channels));
     float* row = to + left * channels;
     if (s.input_nchw) {
-      for (int64_t c = 0; c < channels; ++c) {
-        const float* from = image + (c * s.h + y) * s.w;
-        for (int64_t x = 0; x < inside; ++x) row[x * channels + c] = from[x];
+      const int64_t plane = s.h * s.w;
+      const float* from = image + y * s.w;
+      if (channels == 3) {
+        packs_.interleave3(from, plane, inside, row);
+      } else {
+        for (int64_t c = 0; c < channels; ++c) {
+          for (int64_t x = 0; x < inside; ++x) row[x * channels + c] = from[c * plane + x];
+        }
       }
     } else if (pixel == channels) {
       std::memcpy(row, image + y * s.w * pixel, bytes(inside * channels));

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "simd/isa.h"
+#include "simd/tile.h"
 
 namespace pte::simd {
 
@@ -20,6 +21,12 @@ struct DepthwiseRow {
   const float* weights = nullptr;  // [kernel_h * kernel_w][weight_stride]
   int64_t weight_stride = 0;       // channels rounded up to `lanes`
   const float* bias = nullptr;
+  float lo = 0;  // sums are clamped to [lo, hi]
+  float hi = 0;
+  // What remains to be done to the clamped sums, or null: out_stride, residual and activation.
+  const TileArgs* finish = nullptr;
+  const TileSet* tiles = nullptr;
+  const float* residual = nullptr;
   float* out = nullptr;
   int64_t out_stride = 0;
   int64_t out_width = 0;

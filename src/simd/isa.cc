@@ -85,6 +85,10 @@ Result<Isa> parse_isa(std::string_view name) {
                           name, known);
 }
 
-int64_t targets_of(Isa isa) { return row_of(isa).targets & hwy::SupportedTargets(); }
+int64_t targets_of(Isa isa) {
+  // Asking the processor can take microseconds on a virtual machine.
+  static const int64_t kSupported = hwy::SupportedTargets();
+  return row_of(isa).targets & kSupported;
+}
 
 }  // namespace pte::simd

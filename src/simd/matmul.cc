@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "simd/pack_vectors.h"
 #include "simd/tile.h"
 
 namespace pte::simd {
@@ -32,6 +33,7 @@ Result<Matmul> Matmul::make(const Shape& shape, Isa isa) {
   Matmul matmul;
   matmul.shape_ = shape;
   matmul.tiles_ = &tile_set(isa);
+  matmul.packs_ = &pack_set(isa);
   if (shape.m == 0 || shape.n == 0) return matmul;
   const int64_t panels = ceil_div(shape.n, matmul.tiles_->panel_width);
   // Each task packs the columns that it needs, so it takes many rows: first columns are cut, then
@@ -88,10 +90,10 @@ void Matmul::run(const Args& args, int64_t begin, int64_t end, void* scratch) co
     if (block != loaded) {
       const float* b = args.b + batch * args.b_batch_stride;
       if (shape_.b_transposed) {
-        tiles_->pack_transposed(b + column * args.b_stride, args.b_stride, columns, shape_.k,
-                                args.scale, packed);
+        packs_->transposed(b + column * args.b_stride, args.b_stride, columns, shape_.k, args.scale,
+                           packed);
       } else {
-        tiles_->pack_plain(b + column, args.b_stride, columns, shape_.k, args.scale, packed);
+        packs_->plain(b + column, args.b_stride, columns, shape_.k, args.scale, packed);
       }
       loaded = block;
     }

@@ -11,6 +11,7 @@
 
 namespace pte::simd {
 
+struct PackSet;
 struct TileSet;
 
 class Matmul {
@@ -47,6 +48,7 @@ class Matmul {
  private:
   Shape shape_;
   const TileSet* tiles_ = nullptr;
+  const PackSet* packs_ = nullptr;
   int64_t rows_per_block_ = 1;
   int64_t row_blocks_ = 0;
   int64_t columns_per_block_ = 1;

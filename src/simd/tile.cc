@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "simd/activation.inl.h"
@@ -182,67 +181,6 @@ HWY_INLINE void panel_rows(const TileArgs& args) {
   }
 }
 
-void pack_plain(const float* b, int64_t stride, int64_t columns, int64_t k, float scale,
-                float* packed) {
-  const D d;
-  const V factor = hn::Set(d, scale);
-  for (int64_t j = 0; j < columns; j += 2 * kLanes) {
-    const int64_t left = columns - j;
-    const int vectors = left <= kLanes ? 1 : 2;
-    for (int64_t p = 0; p < k; ++p) {
-      for (int v = 0; v < vectors; ++v, packed += kLanes) {
-        const float* from = b + p * stride + j + v * kLanes;
-        const int64_t count = std::min<int64_t>(left - v * kLanes, kLanes);
-        const V x = count == kLanes ? hn::LoadU(d, from) : load_part(d, from, count);
-        hn::Store(hn::Mul(x, factor), d, packed);
-      }
-    }
-  }
-}
-
-// Blocks of 4 x 4, each column of B read once along its row.
-void pack_transposed(const float* b, int64_t stride, int64_t columns, int64_t k, float scale,
-                     float* packed) {
-  for (int64_t j = 0; j < columns; j += 2 * kLanes) {
-    const int64_t left = columns - j;
-    const int64_t width = left <= kLanes ? kLanes : 2 * kLanes;
-    const int64_t valid = std::min(left, width);
-    int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
-    const hn::FixedTag<float, 4> d4;
-    const hn::Repartition<double, decltype(d4)> d2;
-    const auto factor = hn::Set(d4, scale);
-    for (; i + 4 <= valid; i += 4) {
-      const float* from = b + (j + i) * stride;
-      float* to = packed + i;
-      int64_t p = 0;
-      for (; p + 4 <= k; p += 4, to += 4 * width) {
-        const auto r0 = hn::Mul(hn::LoadU(d4, from + p), factor);
-        const auto r1 = hn::Mul(hn::LoadU(d4, from + stride + p), factor);
-        const auto r2 = hn::Mul(hn::LoadU(d4, from + 2 * stride + p), factor);
-        const auto r3 = hn::Mul(hn::LoadU(d4, from + 3 * stride + p), factor);
-        const auto a = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1));
-        const auto c = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3));
-        const auto e = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1));
-        const auto f = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
-        hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, a, c)), d4, to);
-        hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, a, c)), d4, to + width);
-        hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, e, f)), d4, to + 2 * width);
-        hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, e, f)), d4, to + 3 * width);
-      }
-      for (; p < k; ++p, to += width) {
-        for (int64_t l = 0; l < 4; ++l) to[l] = from[l * stride + p] * scale;
-      }
-    }
-#endif
-    for (; i < width; ++i) {
-      const float* from = b + (j + i) * stride;
-      for (int64_t p = 0; p < k; ++p) packed[p * width + i] = i < valid ? from[p] * scale : 0.0f;
-    }
-    packed += width * k;
-  }
-}
-
 void wide_panel(const TileArgs& args) { panel_rows<2>(args); }
 void narrow_panel(const TileArgs& args) { panel_rows<1>(args); }
 void describe(TileSet* set) {
@@ -252,8 +190,6 @@ void describe(TileSet* set) {
   set->wide = wide_panel;
   set->narrow = narrow_panel;
   set->finish = finish_rows;
-  set->pack_plain = pack_plain;
-  set->pack_transposed = pack_transposed;
 }
 
 }  // namespace HWY_NAMESPACE

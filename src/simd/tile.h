@@ -47,12 +47,6 @@ struct TileSet {
   // leave both to it. `in` may be `out`.
   void (*finish)(const TileArgs&, int64_t rows, const float* in, int64_t in_stride, float* out,
                  const float* residual) = nullptr;
-  // Packs `columns` columns of scale * B, B being k rows (plain) or its transpose (k columns), with
-  // zeros up to a whole vector.
-  void (*pack_plain)(const float* b, int64_t stride, int64_t columns, int64_t k, float scale,
-                     float* packed) = nullptr;
-  void (*pack_transposed)(const float* b, int64_t stride, int64_t columns, int64_t k, float scale,
-                          float* packed) = nullptr;
 };
 
 const TileSet& tile_set(Isa isa);
