@@ -3,6 +3,7 @@
 #include "inspect/lift.h"
 #include "inspect/payloads.h"
 #include "ir/text.h"
+#include "lowering/lift.h"
 #include "program/quote.h"
 
 namespace pte::inspect {
@@ -53,6 +54,22 @@ std::string payload_text(const program::Program& program, const program::Delegat
 }
 
 }  // namespace
+
+Status lift_method(const program::Program& program, const program::Method& method,
+                   ir::Module& module) {
+  lowering::LiftOptions options;
+  for (const Port& port : signature_of(method).inputs) options.input_names.push_back(port.name);
+  options.describe = [&](const program::Delegate& delegate) {
+    const PayloadSummary payload = summarize_payload(program, delegate);
+    lowering::DelegateFacts facts;
+    if (!payload.format.empty()) facts.inputs = payload.inputs;
+    for (const auto& [kind, count] : payload.operators) {
+      for (int64_t i = 0; i < count; ++i) facts.operators.push_back(kind);
+    }
+    return facts;
+  };
+  return lowering::lift_method(program, method, module, options);
+}
 
 std::string list_instructions(const program::Method& method) {
   std::string text;

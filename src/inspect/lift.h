@@ -8,10 +8,7 @@
 
 namespace pte::inspect {
 
-// One graph a method, added to `module` with the constants that it reads. Values are named v<index>
-// after their place in the file; out variants become the functional operators that they compute,
-// aliases of one place views. Sizes are the file's upper bounds. Fails with kUnsupported for
-// programs that jump or move values, and for operators without a schema here.
+// lowering::lift_method() with delegates left as calls, which list what is inside them.
 Status lift_method(const program::Program& program, const program::Method& method,
                    ir::Module& module);
 

@@ -22,19 +22,6 @@ std::string text_of(const EValue& value) {
   return std::string(value.kind());
 }
 
-ValueInfo info_of(const program::Value& value) {
-  ValueInfo out;
-  out.kind = program::kind_name(value);
-  if (const auto* tensor = std::get_if<TensorValue>(&value)) {
-    out.dtype = tensor->dtype;
-    out.sizes = tensor->sizes;
-    out.dim_order = tensor->dim_order;
-    out.dynamic = tensor->dynamism != program::Dynamism::kStatic;
-    out.unbounded = tensor->dynamism == program::Dynamism::kDynamicUnbound;
-  }
-  return out;
-}
-
 // Numbers are fixed at export; a float may have lost digits on its way through a command line.
 bool same_constant(const EValue& expected, const EValue& given) {
   const auto* a = expected.get<double>();
@@ -90,6 +77,19 @@ std::string hint_for(const ValueInfo& info, const Tensor& given) {
 
 }  // namespace
 
+ValueInfo describe_value(const program::Value& value) {
+  ValueInfo out;
+  out.kind = program::kind_name(value);
+  if (const auto* tensor = std::get_if<TensorValue>(&value)) {
+    out.dtype = tensor->dtype;
+    out.sizes = tensor->sizes;
+    out.dim_order = tensor->dim_order;
+    out.dynamic = tensor->dynamism != program::Dynamism::kStatic;
+    out.unbounded = tensor->dynamism == program::Dynamism::kDynamicUnbound;
+  }
+  return out;
+}
+
 std::string ValueInfo::describe() const {
   if (kind != "Tensor") return std::string(kind);
   return pte::describe(dtype, sizes) + (unbounded ? " or any sizes" : dynamic ? " at most" : "");
@@ -133,13 +133,13 @@ void Method::set_input_names(std::vector<std::string> names) {
 
 ValueInfo Method::input_info(size_t index) const {
   ValueInfo out =
-      info_of(state_->method->values[static_cast<size_t>(state_->method->inputs[index])]);
+      describe_value(state_->method->values[static_cast<size_t>(state_->method->inputs[index])]);
   if (index < state_->input_names.size()) out.name = state_->input_names[index];
   return out;
 }
 
 ValueInfo Method::output_info(size_t index) const {
-  return info_of(state_->method->values[static_cast<size_t>(state_->method->outputs[index])]);
+  return describe_value(state_->method->values[static_cast<size_t>(state_->method->outputs[index])]);
 }
 
 const EValue& Method::output(size_t index) const {

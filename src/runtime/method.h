@@ -76,6 +76,7 @@ struct ValueInfo {
   // "float32[1,3,224,224]", "float32[8,5] at most", "Int"
   std::string describe() const;
 };
+ValueInfo describe_value(const program::Value& value);
 
 class Method {
  public:

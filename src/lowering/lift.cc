@@ -1,14 +1,14 @@
-#include "inspect/lift.h"
+#include "lowering/lift.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
-#include "inspect/payloads.h"
-#include "inspect/weights.h"
 #include "ir/builder.h"
+#include "lowering/inline_delegate.h"
 #include "program/quote.h"
 
-namespace pte::inspect {
+namespace pte::lowering {
 namespace {
 
 using ir::Arg;
@@ -19,19 +19,24 @@ constexpr size_t kMostArguments = size_t{1} << 22;
 
 class Lifter {
  public:
-  Lifter(const program::Program& program, const program::Method& method, ir::Module& module)
-      : program_(program), method_(method), module_(module), values_(method.values.size()) {}
+  Lifter(const program::Program& program, const program::Method& method, ir::Module& module,
+         const LiftOptions& options)
+      : program_(program),
+        method_(method),
+        module_(module),
+        options_(options),
+        values_(method.values.size()),
+        inliner_(program, options.external_data, module) {}
 
   Status run() {
     ir::Method out;
     graph_ = out.graph.get();
     graph_->set_name(method_.name);
-    const Signature signature = signature_of(method_);
-    for (size_t i = 0; i < signature.inputs.size(); ++i) {
-      const auto index = static_cast<size_t>(signature.inputs[i].value);
+    for (size_t i = 0; i < method_.inputs.size(); ++i) {
+      const auto index = static_cast<size_t>(method_.inputs[i]);
       const auto* tensor = std::get_if<TensorValue>(&method_.values[index]);
       if (tensor == nullptr) continue;  // fixed at export: a literal where it is read
-      const std::string& name = signature.inputs[i].name;
+      const std::string name = i < options_.input_names.size() ? options_.input_names[i] : "";
       values_[index] =
           graph_->add_input(name.empty() ? fmt::format("v{}", index) : name, type_of(*tensor));
       defined(index);
@@ -288,10 +293,8 @@ class Lifter {
 
   // How many of the call's arguments are inputs. The file does not say: the payload does, and
   // where it cannot be read what is defined already is an input.
-  size_t input_count(const program::DelegateCall& call, const program::Delegate& delegate) const {
-    const PayloadSummary payload = summarize_payload(program_, delegate);
-    if (!payload.format.empty() && payload.inputs + payload.outputs == call.args.size())
-      return payload.inputs;
+  size_t input_count(const program::DelegateCall& call, const DelegateFacts& facts) const {
+    if (facts.inputs) return std::min(*facts.inputs, call.args.size());
     size_t inputs = 0;
     while (inputs < call.args.size()) {
       const auto index = static_cast<size_t>(call.args[inputs]);
@@ -306,18 +309,18 @@ class Lifter {
 
   Status delegate(const program::DelegateCall& call) {
     const auto number = static_cast<size_t>(call.delegate);
+    const program::Delegate& delegate = method_.delegates[number];
+    if (options_.inline_delegates) return inline_call(call, delegate);
+    const DelegateFacts facts = options_.describe ? options_.describe(delegate) : DelegateFacts{};
     const auto [it, fresh] = delegates_.try_emplace(number, module_.delegates.size());
     if (fresh) {
-      const program::Delegate& delegate = method_.delegates[number];
       ir::DelegatePayload payload;
       payload.backend = delegate.id;
       payload.bytes.assign(delegate.payload.bytes.begin(), delegate.payload.bytes.end());
-      for (const auto& [kind, count] : summarize_payload(program_, delegate).operators) {
-        for (int64_t i = 0; i < count; ++i) payload.operators.push_back(kind);
-      }
+      payload.operators = facts.operators;
       module_.delegates.push_back(std::move(payload));
     }
-    const size_t inputs = input_count(call, method_.delegates[number]);
+    const size_t inputs = input_count(call, facts);
     ArgSchema any;
     ir::ArgList list;
     for (size_t i = 0; i < inputs; ++i) {
@@ -327,6 +330,24 @@ class Lifter {
     std::vector<Arg> args{Arg(static_cast<int64_t>(it->second)), Arg(std::move(list))};
     return add(info(Op::pte_call_delegate), std::move(args),
                {call.args.begin() + static_cast<ptrdiff_t>(inputs), call.args.end()});
+  }
+
+  // The payload's own calls in the place of the call.
+  Status inline_call(const program::DelegateCall& call, const program::Delegate& delegate) {
+    std::vector<ir::TensorType> types;
+    for (const int32_t value : call.args) {
+      const auto* tensor = std::get_if<TensorValue>(&method_.values[static_cast<size_t>(value)]);
+      if (tensor == nullptr) {
+        return unsupported("value {}, a {}, goes to a delegate", value,
+                           program::kind_name(method_.values[static_cast<size_t>(value)]));
+      }
+      types.push_back(type_of(*tensor));
+    }
+    PTE_TRY(const InlinedCall made,
+            inliner_.call(*graph_, delegate, std::move(types),
+                          [&](size_t arg) { return read(call.args[arg]); }));
+    for (const auto& [arg, value] : made.results) write(call.args[arg], value);
+    return {};
   }
 
   Status outputs() {
@@ -361,11 +382,13 @@ class Lifter {
   const program::Program& program_;
   const program::Method& method_;
   ir::Module& module_;
+  const LiftOptions& options_;
   ir::Graph* graph_ = nullptr;
   std::vector<ir::Value*> values_;  // the newest of each index
   std::map<std::pair<uint32_t, uint64_t>, size_t> places_;
   std::set<size_t> buffers_;
   std::map<size_t, size_t> delegates_;
+  DelegateInliner inliner_;
   size_t at_ = 0;
   size_t arguments_ = 0;
 };
@@ -373,8 +396,8 @@ class Lifter {
 }  // namespace
 
 Status lift_method(const program::Program& program, const program::Method& method,
-                   ir::Module& module) {
-  return Lifter(program, method, module).run();
+                   ir::Module& module, const LiftOptions& options) {
+  return Lifter(program, method, module, options).run();
 }
 
-}  // namespace pte::inspect
+}  // namespace pte::lowering

@@ -1,0 +1,29 @@
+#include "engine/optimize.h"
+
+#include "engine/passes/fusions.h"
+#include "passes/passes.h"
+
+namespace pte::engine {
+
+std::vector<passes::Pass> engine_pipeline() {
+  return {
+      {"remove_identities", "drop what does nothing", passes::remove_identities},
+      {"fold_constants", "compute what depends on constants alone", passes::fold_constants},
+      {"fold_batch_norm", "batch norms into the convolutions before them", passes::fold_batch_norm},
+      {"fuse_padding", "zero padding into convolutions", passes::fuse_padding},
+      {"simplify", "arithmetic that gives back its operand", passes::simplify},
+      {"recompose", "linear, hard swish, max pooling", passes::recompose},
+      {"recompose_activations", "SiLU and GELU", recompose_activations},
+      {"merge_clamps", "chains of clamps become one", passes::merge_clamps},
+      {"common_subexpressions", "one call for equal ones", passes::common_subexpressions},
+      {"join_slices", "neighbouring slices in a concatenation are what they were cut from",
+       join_slices},
+      {"dead_code", "drop what nothing reads", passes::dead_code},
+  };
+}
+
+Result<std::vector<passes::Timing>> optimize(ir::Module& module, const passes::Options& options) {
+  return passes::run_passes(module, engine_pipeline(), options);
+}
+
+}  // namespace pte::engine

@@ -1,0 +1,14 @@
+// Rewrites for the engine alone: they give operators that no portable program may call.
+#pragma once
+
+#include "ir/graph.h"
+
+namespace pte::engine {
+
+// x * sigmoid(x) becomes silu; x * 0.5 * (1 + erf(x / sqrt 2)) and the tanh form become gelu.
+Result<int64_t> recompose_activations(ir::Module& module);
+
+// cat([a[0:k], a[k:n], b]) becomes cat([a, b]), when the slices are the whole of a.
+Result<int64_t> join_slices(ir::Module& module);
+
+}  // namespace pte::engine

@@ -1,0 +1,75 @@
+// The engine: a method of a program, lifted, fused, packed and planned once, then run as a flat
+// list of kernel calls.
+//
+//   PTE_TRY(auto session, engine::Session::load(program, "forward"));
+//   PTE_CHECK(session->set_input(0, picture));
+//   PTE_CHECK(session->execute());
+//   const Tensor& scores = *session->output(0).get<Tensor>();
+//
+// A session owns its memory and is used by one thread at a time. What the engine cannot plan
+// (jumps, state, sizes that inputs decide, other backends) it runs whole on the reference
+// interpreter, and says why.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/plan.h"
+#include "engine/planner.h"
+#include "program/program.h"
+#include "runtime/method.h"
+
+namespace pte::engine {
+
+struct Options {
+  int threads = 1;  // the caller's among them; 0: one for each core
+  PlanOptions plan;
+  std::vector<std::string> disable;  // passes to leave out
+  // For programs and nodes that the engine does not run; its pool is used for the former.
+  runtime::Options reference;
+  // Programs that cannot be planned are an error, not the reference interpreter's.
+  bool strict = false;
+};
+
+class Session {
+ public:
+  // `program` has passed program::verify.
+  static Result<std::unique_ptr<Session>> load(std::shared_ptr<const program::Program> program,
+                                               std::string_view method,
+                                               const Options& options = {});
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::string& name() const;
+  size_t input_count() const;
+  size_t output_count() const;
+  runtime::ValueInfo input_info(size_t index) const;
+  runtime::ValueInfo output_info(size_t index) const;
+
+  // As runtime::Method's: every tensor before every execution.
+  Status set_input(size_t index, const EValue& value);
+  Status lend_input(size_t index, const EValue& value);
+  Status execute();
+  // Valid until the next execute().
+  const EValue& output(size_t index) const;
+
+  uint64_t memory_bytes() const;  // arena and own inputs, packed weights not counted
+  int threads() const;
+
+  // Null when the reference interpreter runs it; then why_reference() says why.
+  const Plan* plan() const;
+  const std::string& why_reference() const;
+  // Of the last execution, by step, when asked for beforehand.
+  void set_timing(bool on);
+  const std::vector<double>& nanoseconds() const;
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pte::engine

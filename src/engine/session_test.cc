@@ -1,0 +1,309 @@
+#include "engine/session.h"
+
+#include <filesystem>
+
+#include "engine/testing.h"
+#include "program/reader.h"
+
+namespace pte::engine {
+namespace {
+
+using testing::compare;
+using testing::kernels_of;
+using testing::program_of;
+
+// Also with every kind of fusion off and on several threads: the same numbers.
+std::string check(const std::string& body, double bound = 1e-5) {
+  const auto program = program_of(body);
+  if (program == nullptr) return {};
+  Options plain;
+  plain.plan.fuse = false;
+  plain.plan.alias = false;
+  compare(program, plain, bound, "unfused");
+  Options scalar;
+  scalar.plan.isa = simd::available_isas().front();
+  compare(program, scalar, bound, "plainest instruction set");
+  Options threads;
+  threads.threads = 3;
+  compare(program, threads, bound, "three threads");
+  const auto session = compare(program, {}, bound, "fused");
+  EXPECT_NE(session->plan(), nullptr) << session->why_reference();
+  return session == nullptr ? "" : kernels_of(*session);
+}
+
+TEST(Session, EveryGoldenProgramAsTheReferenceRunsIt) {
+  size_t planned = 0;
+  size_t all = 0;
+  const std::filesystem::path root = std::string(PTE_SOURCE_DIR) + "/tests/golden";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (entry.path().extension() != ".pte") continue;
+    auto file = MappedFile::open(entry.path().string());
+    ASSERT_TRUE(file.has_value());
+    auto read = program::read_program(*file);
+    if (!read) continue;  // damaged on purpose
+    auto program = std::make_shared<const program::Program>(std::move(*read));
+    if (program->find_method("forward") == nullptr) continue;
+    bool random_free = true;
+    for (const auto& op : program->find_method("forward")->operators) {
+      random_free = random_free && op.name.find("rand") == std::string::npos;
+    }
+    if (!random_free) continue;
+    const auto session = compare(program, {}, 1e-5, entry.path().string());
+    ++all;
+    if (session != nullptr && session->plan() != nullptr) ++planned;
+  }
+  EXPECT_GT(all, 20U);
+  EXPECT_GT(planned, 15U);
+}
+
+TEST(Session, ConvolutionWithEverythingBehindIt) {
+  const std::string kernels = check(R"(const @w: float32[16,3,3,3] parameter = elided
+  const @b: float32[16] parameter = elided
+  const @v: float32[16,16,1,1] parameter = elided
+  func forward(%x: float32[2,3,9,11]) {
+    %w = const @w
+    %b = const @b
+    %v = const @v
+    %a: float32[2,16,5,6] = aten.convolution.default(%x, %w, %b, [2, 2], [1, 1], [1, 1], false, [0, 0], 1)
+    %s: float32[2,16,5,6] = aten.sigmoid.default(%a)
+    %m: float32[2,16,5,6] = aten.mul.Tensor(%a, %s)
+    %c: float32[2,16,5,6] = aten.convolution.default(%m, %v, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+    %d: float32[2,16,5,6] = aten.add.Tensor(%c, %m)
+    %e: float32[2,16,5,6] = aten.relu.default(%d)
+    return %e
+  })");
+  EXPECT_EQ(kernels.find("elementwise"), std::string::npos) << kernels;
+  EXPECT_NE(kernels.find("silu"), std::string::npos) << kernels;
+  EXPECT_NE(kernels.find("sum"), std::string::npos) << kernels;
+}
+
+TEST(Session, PermutesAroundConvolutionsCostNothing) {
+  const std::string kernels = check(R"(const @w: float32[8,8,3,3] parameter = elided
+  func forward(%x: float32[1,6,7,8]) {
+    %w = const @w
+    %p: float32[1,8,6,7] = aten.permute_copy.default(%x, [0, 3, 1, 2])
+    %c: float32[1,8,6,7] = aten.convolution.default(%p, %w, none, [1, 1], [1, 1], [1, 1], false, [0, 0], 1)
+    %q: float32[1,6,7,8] = aten.permute_copy.default(%c, [0, 2, 3, 1])
+    return %q
+  })",
+                                    1e-4);
+  EXPECT_EQ(kernels.find("copy"), std::string::npos) << kernels;
+}
+
+TEST(Session, ConcatenationsAreWrittenInPlace) {
+  const std::string kernels = check(R"(const @w: float32[8,4,1,1] parameter = elided
+  const @v: float32[4,4,3,3] parameter = elided
+  const @u: float32[5,16,1,1] parameter = elided
+  func forward(%x: float32[1,6,7,4]) {
+    %w = const @w
+    %v = const @v
+    %u = const @u
+    %p: float32[1,4,6,7] = aten.permute_copy.default(%x, [0, 3, 1, 2])
+    %c: float32[1,8,6,7] = aten.convolution.default(%p, %w, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+    (%a: float32[1,4,6,7], %b: float32[1,4,6,7]) = aten.split_with_sizes_copy.default(%c, [4, 4], 1)
+    %d: float32[1,4,6,7] = aten.convolution.default(%b, %v, none, [1, 1], [1, 1], [1, 1], false, [0, 0], 1)
+    %e: float32[1,4,6,7] = aten.relu.default(%d)
+    %f: float32[1,4,6,7] = aten.add.Tensor(%b, %e)
+    %g: float32[1,16,6,7] = aten.cat.default([%a, %b, %e, %f], 1)
+    %h: float32[1,5,6,7] = aten.convolution.default(%g, %u, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+    return %h
+  })",
+                                    1e-4);
+  EXPECT_EQ(kernels.find("aten::cat"), std::string::npos) << kernels;
+  EXPECT_EQ(std::count(kernels.begin(), kernels.end(), '\n'), 5) << kernels;
+}
+
+TEST(Session, OneValueInTwoConcatenations) {
+  check(R"(func forward(%x: float32[2,3,4], %y: float32[2,3,4]) {
+    %a: float32[2,3,4] = aten.add.Tensor(%x, %y)
+    %b: float32[2,3,4] = aten.mul.Tensor(%x, %y)
+    %c: float32[2,6,4] = aten.cat.default([%a, %b], 1)
+    %d: float32[2,3,8] = aten.cat.default([%b, %a], 2)
+    %e: float32[2,6,4] = aten.cat.default([%a, %a], -2)
+    %f: float32[4,6,4] = aten.cat.default([%c, %e], 0)
+    return %d, %f, %a
+  })");
+}
+
+TEST(Session, ViewsOfEveryKind) {
+  check(R"(func forward(%x: float32[2,6,4], %y: float32[1,4]) {
+    %a: float32[2,4,6] = aten.transpose_copy.int(%x, 1, -1)
+    %b: float32[2,4,2,3] = aten.view_copy.default(%a, [2, 4, 2, 3])
+    %c: float32[3,2,4,2] = aten.permute_copy.default(%b, [3, 0, 1, 2])
+    %d: float32[2,4,2] = aten.select_copy.int(%c, 0, -1)
+    %e: float32[2,2,2] = aten.slice_copy.Tensor(%d, 1, 1, 4, 2)
+    %f: float32[8] = aten.view_copy.default(%e, [8])
+    %g: float32[1,8] = aten.unsqueeze_copy.default(%f, 0)
+    %h: float32[2,3,4] = aten.expand_copy.default(%y, [2, 3, 4])
+    %i: float32[2,3,4] = aten.relu.default(%h)
+    return %f, %i, %h, %c
+  })");
+}
+
+TEST(Session, BroadcastsInEveryDirection) {
+  check(R"(const @s: float32[] constant = dense [2.5]
+  func forward(%x: float32[2,3,4,5], %c: float32[3,1,1], %r: float32[5], %o: float32[2,1,4,1]) {
+    %s = const @s
+    %a: float32[2,3,4,5] = aten.mul.Tensor(%x, %c)
+    %b: float32[2,3,4,5] = aten.sub.Tensor(%r, %a)
+    %d: float32[2,3,4,5] = aten.div.Tensor(%b, %s)
+    %e: float32[2,3,4,5] = aten.add.Tensor(%o, %d)
+    %f: float32[2,3,4,5] = aten.maximum.default(%e, %x)
+    %g: float32[2,3,4,5] = aten.permute_copy.default(%x, [0, 1, 2, 3])
+    %p: float32[2,4,5,3] = aten.permute_copy.default(%f, [0, 2, 3, 1])
+    %q: float32[2,4,5,3] = aten.clone.default(%p)
+    %t: float32[2,4,5,3] = aten.sigmoid.default(%q)
+    return %t, %a
+  })");
+}
+
+TEST(Session, ReductionsAndNorms) {
+  check(R"(const @w: float32[6] parameter = elided
+  func forward(%x: float32[2,6,5,4]) {
+    %w = const @w
+    %a: float32[2,6,1,1] = aten.mean.dim(%x, [-1, -2], true)
+    %b: float32[2,6] = aten.mean.dim(%x, [2, 3])
+    %c: float32[2,5,4] = aten.mean.dim(%x, [1])
+    %d: float32[2,6,4] = aten.sum.dim_IntList(%x, [2])
+    %p: float32[2,5,4,6] = aten.permute_copy.default(%x, [0, 2, 3, 1])
+    (%n: float32[2,5,4,6], %m: float32[2,5,4,1], %r: float32[2,5,4,1]) = aten.native_layer_norm.default(%p, [6], %w, none, 1e-05)
+    %s: float32[2,6,5,4] = aten._softmax.default(%x, 1, false)
+    %t: float32[2,6,5,4] = aten._softmax.default(%x, -1, false)
+    %all: float32[1,1,1,1] = aten.mean.dim(%x, [0, 1, 2, 3], true)
+    return %a, %b, %c, %d, %n, %s, %t, %all
+  })");
+}
+
+TEST(Session, PoolsAndResizes) {
+  check(R"(func forward(%x: float32[2,5,7,6]) {
+    (%a: float32[2,5,7,6], %i: int64[2,5,7,6]) = aten.max_pool2d_with_indices.default(%x, [5, 5], [1, 1], [2, 2])
+    %b: float32[2,5,4,3] = aten.avg_pool2d.default(%x, [3, 2], [2, 2], [1, 0])
+    %c: float32[2,5,4,3] = aten.avg_pool2d.default(%x, [3, 2], [2, 2], [1, 0], false, false)
+    %d: float32[2,5,14,12] = aten.upsample_nearest2d.vec(%a, none, [2.0, 2.0])
+    %e: float32[2,5,9,9] = aten.constant_pad_nd.default(%x, [1, 2, 0, 2], 0.5)
+    return %a, %b, %c, %d, %e
+  })");
+}
+
+TEST(Session, MatrixProducts) {
+  check(R"(const @w: float32[7,5] parameter = elided
+  const @v: float32[7,9] parameter = elided
+  const @b: float32[7] parameter = elided
+  func forward(%x: float32[2,3,5], %y: float32[2,5,4], %r: float32[2,3,7]) {
+    %w = const @w
+    %v = const @v
+    %b = const @b
+    %a: float32[2,3,7] = aten.linear.default(%x, %w, %b)
+    %g: float32[2,3,7] = aten.gelu.default(%a)
+    %h: float32[2,3,7] = aten.add.Tensor(%r, %g)
+    %m: float32[6,7] = aten.view_copy.default(%h, [6, 7])
+    %n: float32[6,9] = aten.mm.default(%m, %v)
+    %p: float32[2,3,4] = aten.bmm.default(%x, %y)
+    %q: float32[2,3,4] = aten.mul.Scalar(%p, 0.25)
+    %t: float32[2,5,3] = aten.transpose_copy.int(%x, 1, 2)
+    %u: float32[2,4,5] = aten.transpose_copy.int(%y, 1, 2)
+    %z: float32[2,4,3] = aten.bmm.default(%u, %t)
+    return %n, %q, %z, %h
+  })");
+}
+
+TEST(Session, ConvolutionsOfOtherKinds) {
+  check(R"(const @d: float32[6,1,3,3] parameter = elided
+  const @g: float32[8,3,3,3] parameter = elided
+  const @t: float32[6,4,2,2] parameter = elided
+  const @c: float32[5,6,3] parameter = elided
+  func forward(%x: float32[1,6,8,9], %s: float32[2,6,10]) {
+    %d = const @d
+    %g = const @g
+    %t = const @t
+    %c = const @c
+    %a: float32[1,6,8,9] = aten.convolution.default(%x, %d, none, [1, 1], [1, 1], [1, 1], false, [0, 0], 6)
+    %b: float32[1,8,8,9] = aten.convolution.default(%x, %g, none, [1, 1], [2, 2], [2, 2], false, [0, 0], 2)
+    %e: float32[1,4,16,18] = aten.convolution.default(%x, %t, none, [2, 2], [0, 0], [1, 1], true, [0, 0], 1)
+    %f: float32[2,5,10] = aten.convolution.default(%s, %c, none, [1], [1], [1], false, [0], 1)
+    %p: float32[1,6,9,10] = aten.constant_pad_nd.default(%x, [0, 1, 0, 1], 0.0)
+    %q: float32[1,6,4,4] = aten.convolution.default(%p, %d, none, [2, 2], [0, 0], [1, 1], false, [0, 0], 6)
+    return %a, %b, %e, %f, %q
+  })");
+}
+
+TEST(Session, OutputsThatAreInputsConstantsOrTheSameTwice) {
+  check(R"(const @k: float32[2,3] parameter = elided
+  func forward(%x: float32[2,3]) {
+    %k = const @k
+    %a: float32[2,3] = aten.relu.default(%x)
+    return %x, %k, %a, %a
+  })");
+}
+
+TEST(Session, WhatHasNoFastKernelIsTakenFromTheReference) {
+  const std::string kernels = check(R"(func forward(%x: float32[3,4], %i: int64[2]) {
+    %a: float32[3,4] = aten.relu.default(%x)
+    %b: float32[2,4] = aten.index_select.default(%a, 0, %i)
+    %c: float32[2,4] = aten.cos.default(%b)
+    %d: float32[2,4] = aten.relu.default(%c)
+    return %d
+  })");
+  EXPECT_NE(kernels.find("reference"), std::string::npos) << kernels;
+}
+
+TEST(Session, LentInputsAreReadWhereTheyLie) {
+  const auto program = program_of(R"(func forward(%x: float32[4]) {
+    %a: float32[4] = aten.add.Scalar(%x, 1.0)
+    return %a
+  })");
+  auto session = *Session::load(program, "forward");
+  std::vector<float> numbers = {1, 2, 3, 4};
+  const Tensor view = Tensor::view(DType::kFloat32, {4}, {1},
+                                   reinterpret_cast<const std::byte*>(numbers.data()), nullptr);
+  ASSERT_TRUE(session->lend_input(0, EValue(view)).has_value());
+  numbers[0] = 10;
+  ASSERT_TRUE(session->execute().has_value());
+  EXPECT_EQ(session->output(0).get<Tensor>()->data_as<float>()[0], 11);
+  EXPECT_EQ(numbers[0], 10);
+  EXPECT_FALSE(session->execute().has_value());  // not set again
+  EXPECT_FALSE(session->set_input(0, EValue(Tensor::scalar<float>(1))).has_value());
+  EXPECT_FALSE(session->set_input(1, EValue(view)).has_value());
+}
+
+TEST(Session, SameBitsOnEveryRun) {
+  const auto program = program_of(R"(const @w: float32[32,32,3,3] parameter = elided
+  func forward(%x: float32[1,32,40,40]) {
+    %w = const @w
+    %c: float32[1,32,40,40] = aten.convolution.default(%x, %w, none, [1, 1], [1, 1], [1, 1], false, [0, 0], 1)
+    %s: float32[1,32,40,40] = aten._softmax.default(%c, 1, false)
+    %m: float32[1,32,1,1] = aten.mean.dim(%s, [2, 3], true)
+    %p: float32[1,32,40,40] = aten.mul.Tensor(%s, %m)
+    return %p
+  })");
+  Options options;
+  options.threads = 3;
+  auto session = *Session::load(program, "forward", options);
+  std::vector<std::byte> first;
+  for (int run = 0; run < 20; ++run) {
+    ASSERT_TRUE(session->set_input(0, testing::input_for(session->input_info(0), 5)).has_value());
+    ASSERT_TRUE(session->execute().has_value());
+    const Bytes bytes = session->output(0).get<Tensor>()->bytes();
+    if (run == 0) first.assign(bytes.begin(), bytes.end());
+    ASSERT_TRUE(std::equal(bytes.begin(), bytes.end(), first.begin()));
+  }
+}
+
+TEST(Session, StrictSaysWhatCannotBePlanned) {
+  auto file = MappedFile::open(std::string(PTE_SOURCE_DIR) + "/tests/golden/program/cond.pte");
+  ASSERT_TRUE(file.has_value());
+  auto program = std::make_shared<const program::Program>(std::move(*program::read_program(*file)));
+  auto session = Session::load(program, "forward");
+  ASSERT_TRUE(session.has_value());
+  EXPECT_EQ((*session)->plan(), nullptr);
+  EXPECT_FALSE((*session)->why_reference().empty());
+  Options strict;
+  strict.strict = true;
+  auto refused = Session::load(program, "forward", strict);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  EXPECT_FALSE(Session::load(program, "backward").has_value());
+}
+
+}  // namespace
+}  // namespace pte::engine
