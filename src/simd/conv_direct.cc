@@ -13,7 +13,9 @@ namespace {
 constexpr int64_t kBandFloats = 96 * 1024;  // of input in a band: fits a L2 cache with its weights
 constexpr int64_t kWantedTasks = 16;
 constexpr int64_t kSmallestTask = 128 * 1024;  // multiply-adds
-constexpr int64_t kMostRows = 4096;            // addresses in scratch
+constexpr int64_t kConflict = 512;             // floats from pixel to pixel
+constexpr int64_t kSpread = 16;
+constexpr int64_t kMostRows = 4096;  // addresses in scratch
 
 class DirectConv final : public Conv2dImpl {
  public:
@@ -33,6 +35,12 @@ class DirectConv final : public Conv2dImpl {
     out_w_ = s.out_w();
     copies_ =
         s.input_nchw || s.pad_top != 0 || s.pad_left != 0 || s.pad_bottom != 0 || s.pad_right != 0;
+    // Pixels that far apart fall on the same sets of the first cache: a copy spreads them.
+    copied_pixel_ = s.in_channels;
+    if (s.in_channels % kConflict == 0 && s.stride_w == 1) {
+      copied_pixel_ += kSpread;
+      copies_ = copies_ || columns_ > tiles_.panel_width;
+    }
     plan();
   }
 
@@ -78,6 +86,7 @@ class DirectConv final : public Conv2dImpl {
   int64_t out_h_ = 0;
   int64_t out_w_ = 0;
   bool copies_ = false;
+  int64_t copied_pixel_ = 0;  // floats from pixel to pixel in scratch
   int64_t band_rows_ = 1;
   int64_t bands_ = 0;
   int64_t columns_per_block_ = 1;
@@ -86,7 +95,7 @@ class DirectConv final : public Conv2dImpl {
 
 void DirectConv::plan() {
   if (geometry_.n == 0) return;
-  const int64_t row_floats = padded_width() * geometry_.in_channels;
+  const int64_t row_floats = padded_width() * copied_pixel_;
   const int64_t fitting = (kBandFloats / row_floats - reach_h()) / geometry_.stride_h + 1;
   // Enough pixels that the weights, read once for each band, are worth it.
   const int64_t worthwhile = ceil_div(8 * tiles_.max_rows, out_w_);
@@ -119,18 +128,19 @@ void DirectConv::copy_band(const float* image, int64_t pixel, int64_t first, int
                            float* to) const {
   const Conv2dShape& s = geometry_;
   const int64_t channels = s.in_channels;
+  const int64_t target = copied_pixel_;
   const int64_t width = padded_width();
   const int64_t left = std::min(s.pad_left, width);
   const int64_t inside = std::clamp<int64_t>(width - left, 0, s.w);
   const auto bytes = [](int64_t floats) { return static_cast<size_t>(floats) * sizeof(float); };
-  for (int64_t r = 0; r < rows; ++r, to += width * channels) {
+  for (int64_t r = 0; r < rows; ++r, to += width * target) {
     const int64_t y = first + r - s.pad_top;
     if (y < 0 || y >= s.h) {
-      std::memset(to, 0, bytes(width * channels));
+      std::memset(to, 0, bytes(width * target));
       continue;
     }
-    std::memset(to, 0, bytes(left * channels));
-    float* row = to + left * channels;
+    std::memset(to, 0, bytes(left * target));
+    float* row = to + left * target;
     if (s.input_nchw) {
       const int64_t plane = s.h * s.w;
       const float* from = image + y * s.w;
@@ -138,18 +148,18 @@ void DirectConv::copy_band(const float* image, int64_t pixel, int64_t first, int
         packs_.interleave3(from, plane, inside, row);
       } else {
         for (int64_t c = 0; c < channels; ++c) {
-          for (int64_t x = 0; x < inside; ++x) row[x * channels + c] = from[c * plane + x];
+          for (int64_t x = 0; x < inside; ++x) row[x * target + c] = from[c * plane + x];
         }
       }
-    } else if (pixel == channels) {
+    } else if (pixel == target) {
       std::memcpy(row, image + y * s.w * pixel, bytes(inside * channels));
     } else {
       const float* from = image + y * s.w * pixel;
       for (int64_t x = 0; x < inside; ++x) {
-        std::memcpy(row + x * channels, from + x * pixel, bytes(channels));
+        std::memcpy(row + x * target, from + x * pixel, bytes(channels));
       }
     }
-    std::memset(row + inside * channels, 0, bytes((width - left - inside) * channels));
+    std::memset(row + inside * target, 0, bytes((width - left - inside) * target));
   }
 }
 
@@ -160,7 +170,7 @@ void DirectConv::run(const Conv2d::Args& args, int64_t begin, int64_t end, void*
   auto* taps = reinterpret_cast<int64_t*>(bytes + rows_bytes());
   auto* band = reinterpret_cast<float*>(bytes + rows_bytes() + taps_bytes());
 
-  const int64_t pixel = copies_ ? s.in_channels : args.input_stride;
+  const int64_t pixel = copies_ ? copied_pixel_ : args.input_stride;
   const int64_t width = copies_ ? padded_width() : s.w;
   // Kernel positions of a row that follow each other in memory are one tap.
   const bool merged = s.groups == 1 && s.dilation_w == 1 && pixel == s.in_channels;

@@ -156,6 +156,8 @@ TEST(Conv2d, AwkwardSizes) {
     check(make_shape(1, 1, 1, 4, 4, 3, 3, 1, 1), {}, isa);
     check(make_shape(0, 4, 4, 4, 4, 3, 3, 1, 1), {}, isa);
     check(make_shape(1, 9, 9, 4, 6, 3, 2, 2, 1), {}, isa);
+    check(make_shape(1, 4, 5, 512, 70, 1, 1, 1, 0), {}, isa);
+    check(make_shape(1, 4, 5, 512, 40, 3, 3, 1, 2), {}, isa);
     check(make_shape(1, 11, 12, 4, 6, 3, 3, 3, 4, 2), {}, isa);
     check(make_shape(2, 8, 8, 6, 12, 1, 1, 2, 0), {}, isa);
     check(make_shape(1, 8, 8, 6, 12, 1, 1, 1, 2), {}, isa);

@@ -1,6 +1,8 @@
 #include "simd/gemm.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "base/checked.h"
 #include "simd/tile.h"
@@ -13,6 +15,16 @@ constexpr int64_t kLargestExtent = int64_t{1} << 31;
 constexpr int64_t kBlockFloats = 128 * 1024;  // of A, read again for each panel: fits a L2 cache
 constexpr int64_t kWantedTasks = 16;
 constexpr int64_t kSmallestTask = 128 * 1024;  // multiply-adds
+
+// Rows at such a distance in floats fall on so few sets of the first cache that the rows of one
+// pass of the inner loop drive each other out; they are copied to a distance that spreads them.
+constexpr int64_t kConflict = 512;
+constexpr int64_t kSpread = 16;
+constexpr int64_t kFewRows = 4;
+
+int64_t addresses_bytes(int64_t rows) {
+  return (rows * static_cast<int64_t>(sizeof(float*)) + 63) / 64 * 64;
+}
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -84,7 +96,10 @@ void Gemm::plan() {
   blocks = std::clamp<int64_t>(blocks, 1, panels);
   columns_per_block_ = ceil_div(panels, blocks) * tiles_->panel_width;
   column_blocks_ = ceil_div(shape_.n, columns_per_block_);
-  scratch_bytes_ = static_cast<size_t>(rows_per_block_) * sizeof(const float*);
+  scratch_bytes_ = static_cast<size_t>(addresses_bytes(rows_per_block_));
+  if (shape_.k % kConflict == 0 && rows_per_block_ > kFewRows) {
+    scratch_bytes_ += static_cast<size_t>(rows_per_block_ * (shape_.k + kSpread)) * sizeof(float);
+  }
 }
 
 void Gemm::run(const Args& args, int64_t begin, int64_t end, void* scratch) const {
@@ -103,13 +118,24 @@ void Gemm::run(const Args& args, int64_t begin, int64_t end, void* scratch) cons
   tile.activation = args.epilogue.activation;
   tile.lo = args.epilogue.lo;
   tile.hi = args.epilogue.hi;
+  auto* copied =
+      reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + addresses_bytes(rows_per_block_));
+  const bool copies = shape_.k % kConflict == 0 && args.a_stride % kConflict == 0 &&
+                      rows_per_block_ > kFewRows && shape_.n > tiles_->panel_width;
   int64_t loaded = -1;
   for (int64_t task = begin; task < end; ++task) {
     const int64_t block = task % row_blocks_;
     const int64_t first = block * rows_per_block_;
     tile.row_count = std::min(rows_per_block_, shape_.m - first);
     if (block != loaded) {
-      for (int64_t r = 0; r < tile.row_count; ++r) rows[r] = args.a + (first + r) * args.a_stride;
+      for (int64_t r = 0; r < tile.row_count; ++r) {
+        rows[r] = args.a + (first + r) * args.a_stride;
+        if (copies) {
+          float* copy = copied + r * (shape_.k + kSpread);
+          std::memcpy(copy, rows[r], static_cast<size_t>(shape_.k) * sizeof(float));
+          rows[r] = copy;
+        }
+      }
       loaded = block;
     }
     tile.out = args.c + first * args.c_stride;
