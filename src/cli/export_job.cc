@@ -155,7 +155,8 @@ class Prover {
     if (example.size() != method.graph->inputs().size()) {
       std::erase_if(example, [](const EValue& value) { return !value.is<Tensor>(); });
     }
-    if (!example.empty()) given[first] = std::move(example);
+    // With several methods the importer has shared the inputs out.
+    if (!example.empty() && model_.module.methods.size() == 1) given[first] = std::move(example);
     const double flops = estimated_flops(model_.module);
     const bool quick = flops <= kQuickFlops || job_.proof == ProofMode::kFull;
     if (!quick && given.empty() && model_.smaller) {

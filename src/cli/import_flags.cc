@@ -64,7 +64,8 @@ void add_import_flags(CLI::App* command, ImportFlags& flags) {
                       "An input, in order: an .npy file, or a number that stays fixed");
   command->add_option("--dynamic", flags.dynamic, "A size that stays open, as x:0=1..8");
   command->add_option("--import-method", flags.method,
-                      "The method of a TorchScript module to take (forward)");
+                      "The methods of a TorchScript module to take: one (forward), several as "
+                      "forward,encode with their inputs in a row, or all");
 }
 
 Result<importers::ImportOptions> import_options(const ImportFlags& flags) {

@@ -244,6 +244,7 @@ class MethodEmitter {
       return integer(static_cast<int64_t>(*format));
     if (std::holds_alternative<ir::Layout>(arg.v)) return integer(0);
     if (std::holds_alternative<ir::Device>(arg.v)) return null();
+    if (const auto* text = arg.text()) return literal("s" + *text, *text);  // an output
     return unsupported("argument '{}' has no form in a program", schema.name);
   }
 

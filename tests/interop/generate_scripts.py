@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Saves every module of the suites, and those of imports_more.py, as TorchScript: traced, and
-scripted where torch.jit can.
+"""Saves every module of the suites, and those of imports_more.py and scripts_more.py, as
+TorchScript: traced, and scripted where torch.jit can.
 
     .venv/bin/python tests/interop/generate_scripts.py OUTPUT [--only REGEX] [--share N] [--list]
 
@@ -76,9 +76,17 @@ def close(a, b):
     return type(a) is type(b) and (a == b or a != a)
 
 
+def by_key(value):
+    """Dictionaries in the order of their keys, as ptekit's programs take them."""
+    if isinstance(value, dict):
+        return [by_key(value[key]) for key in sorted(value)]
+    return type(value)(map(by_key, value)) if type(value) in (list, tuple) else value
+
+
 def plain(inputs):
     """Flat, and by rows: an archive says nothing of its inputs' layout."""
-    return [v.contiguous() if isinstance(v, torch.Tensor) else v for v in flat(inputs)]
+    leaves = flat(by_key(inputs))
+    return [v.contiguous() if isinstance(v, torch.Tensor) else v for v in leaves]
 
 
 def of_one_program(first, other):
@@ -139,9 +147,9 @@ def generate(case, folder):
                 (folder / "lite.ptl").unlink(missing_ok=True)
     if not files:
         raise ValueError("torch.jit neither traces nor scripts it")
-    words = [save_input(v, folder, f"in{k}") for k, v in enumerate(flat(inputs))]
+    words = [save_input(v, folder, f"in{k}") for k, v in enumerate(plain(inputs))]
     if any(row.get("file", "").endswith(".bin") for row in words):  # bfloat16, which no .npy holds
-        tensors = [v for v in flat(inputs) if isinstance(v, torch.Tensor)]
+        tensors = [v for v in plain(inputs) if isinstance(v, torch.Tensor)]
         sizes = ";".join(",".join(map(str, v.shape)) for v in tensors)
         types = ",".join(str(v.dtype).removeprefix("torch.") for v in tensors)
         words = ["--input-shapes", sizes, "--input-dtypes", types]
@@ -178,6 +186,7 @@ def main():
     start = time.time()
     load_suites()
     import imports_more  # noqa: F401  adds its cases
+    import scripts_more  # noqa: F401  and these
 
     cases = selected(suite_core.CASES, options.share)
     if options.list:

@@ -118,6 +118,8 @@ def difference(actual, expected, shapes_only):
     """None when right."""
     if expected is None:
         return None
+    if isinstance(expected, str):
+        return None if actual == expected else f"{actual!r}, expected {expected!r}"
     if not isinstance(expected, torch.Tensor):
         near = abs(float(actual) - float(expected)) <= 1e-6 * max(1, abs(float(expected)))
         return None if near else f"{actual}, expected {expected}"

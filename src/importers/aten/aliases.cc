@@ -236,7 +236,10 @@ Result<Value*> Aliases::scatter(const Handle& view, Value* parent, Value* value)
     case Op::aten_select_int: {
       const size_t dim = positive_dim(view.args[1], base.rank());
       const auto index = bound(view.args[2], base.sizes[dim], 0);
-      if (!index) break;
+      if (!index) {
+        return maker_.call(Op::aten_select_scatter,
+                           {parent, value, static_cast<int64_t>(dim), view.args[2]}, "scatter");
+      }
       PTE_TRY(Value * row,
               maker_.call(Op::aten_unsqueeze, {value, static_cast<int64_t>(dim)}, "unsqueeze"));
       return scatter_range(parent, row, dim, *index, 1);

@@ -32,6 +32,11 @@ class ObjectReader {
     std::string key;  // of the constant, when it is a tensor
   };
   const std::vector<State>& states() const { return states_; }
+  // The key of the constant that a tensor of the archive is; "" for others.
+  std::string key_of(const TensorPtr& cell) const {
+    const auto found = keys_.find(cell.get());
+    return found == keys_.end() ? std::string() : found->second;
+  }
 
  private:
   Result<Value> convert(const PickleValue& value, const std::string& path, ir::Constant::Kind kind,

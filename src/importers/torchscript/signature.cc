@@ -1,48 +1,72 @@
 #include "importers/torchscript/signature.h"
 
+#include "importers/torchscript/dict_keys.h"
 #include "importers/torchscript/parser.h"
 
 namespace pte::importers::script {
 
 bool Signature::more_tensors() const {
-  if (next_example_ < options_.example.size()) return options_.example[next_example_].is<Tensor>();
-  return next_shape_ < options_.input_shapes.size();
+  if (next_.example < options_.example.size()) return options_.example[next_.example].is<Tensor>();
+  return next_.shape < options_.input_shapes.size();
 }
 
 Result<Value> Signature::tensor(const std::string& name) {
   ir::SymSizes sizes;
   DType dtype = DType::kFloat32;
-  if (next_example_ < options_.example.size()) {
-    const EValue& example = options_.example[next_example_];
+  if (next_.example < options_.example.size()) {
+    const EValue& example = options_.example[next_.example];
     const auto* held = example.get<Tensor>();
     if (held == nullptr) {
       return invalid_argument("input '{}' is a tensor, the example gives {}", name, example.kind());
     }
-    ++next_example_;
+    ++next_.example;
     sizes = ir::to_sym(held->sizes());
     dtype = held->dtype();
-    if (next_shape_ < options_.input_shapes.size()) ++next_shape_;
-  } else if (next_shape_ < options_.input_shapes.size()) {
-    sizes = ir::to_sym(options_.input_shapes[next_shape_++]);
+    if (next_.shape < options_.input_shapes.size()) ++next_.shape;
+  } else if (next_.shape < options_.input_shapes.size()) {
+    sizes = ir::to_sym(options_.input_shapes[next_.shape++]);
   } else {
     return invalid_argument("input '{}' has no sizes: a TorchScript module does not say them", name)
         .with_hint("give them with --input-shapes 1,3,224,224, or an input with --example x.npy");
   }
-  if (tensors_ < options_.input_dtypes.size()) dtype = options_.input_dtypes[tensors_];
-  const std::string number = std::to_string(tensors_++);
-  for (const DynamicSize& dynamic : options_.dynamic) {
+  if (next_.tensor < options_.input_dtypes.size()) dtype = options_.input_dtypes[next_.tensor];
+  const std::string number = std::to_string(next_.tensor++);
+  for (size_t i = 0; i < options_.dynamic.size(); ++i) {
+    const DynamicSize& dynamic = options_.dynamic[i];
     if (dynamic.input != name && dynamic.input != number) continue;
     if (dynamic.dim >= sizes.size()) {
       return invalid_argument("--dynamic {}:{}: the input has {} dimensions", name, dynamic.dim,
                               sizes.size());
     }
     std::string symbol = "s0";
-    for (int i = 1; module_.symbols.contains(symbol); ++i) symbol = fmt::format("s{}", i);
+    for (int n = 1; module_.symbols.contains(symbol); ++n) symbol = fmt::format("s{}", n);
     module_.symbols[symbol] = dynamic.range;
     sizes[dynamic.dim] = ir::SymInt::symbol(symbol);
-    ++dynamic_used_;
+    next_.dynamic.insert(i);
   }
   return Value(evaluator_.add_input(name, ir::TensorType::of(dtype, std::move(sizes))));
+}
+
+// One input for each key, in the order of the keys.
+Result<Value> Signature::dictionary(const std::string& name, const Expr& type) {
+  const Expr& parts = type.items[1];
+  const bool tensors = parts.kind == Expr::Kind::kTuple && parts.items.size() == 2 &&
+                       dotted_name(parts.items[0]) == "str" &&
+                       dotted_name(parts.items[1]) == "Tensor";
+  const Function* code = self_ == nullptr ? nullptr : self_->method(method_->name);
+  if (!tensors || code == nullptr)
+    return unsupported("input '{}' of type {}", name, to_string(type));
+  PTE_TRY(const std::set<std::string> keys, dict_keys(evaluator_.library(), self_, *code, name));
+  if (keys.empty()) {
+    return unsupported("input '{}' is a dictionary, and the code reads none of its keys by name",
+                       name);
+  }
+  auto dict = std::make_shared<Dict>();
+  for (const std::string& key : keys) {
+    PTE_TRY(Value item, tensor(fmt::format("{}_{}", name, key)));
+    dict->set(Value(key), std::move(item));
+  }
+  return Value(std::move(dict));
 }
 
 Result<Value> Signature::argument(const std::string& name, const Expr& type, int depth) {
@@ -51,12 +75,13 @@ Result<Value> Signature::argument(const std::string& name, const Expr& type, int
     const std::string outer = dotted_name(type.items[0]);
     const Expr& inner = type.items[1];
     if (outer == "Optional") {
-      if (next_example_ < options_.example.size() && options_.example[next_example_].is_none()) {
-        ++next_example_;
+      if (next_.example < options_.example.size() && options_.example[next_.example].is_none()) {
+        ++next_.example;
         return Value();
       }
       return argument(name, inner, depth + 1);
     }
+    if (outer == "Dict" && depth == 0) return dictionary(name, type);
     if (outer == "Tuple") {
       const bool several = inner.kind == Expr::Kind::kTuple;
       const size_t count = several ? inner.items.size() : 1;
@@ -77,8 +102,8 @@ Result<Value> Signature::argument(const std::string& name, const Expr& type, int
       }
       return Value::list(std::move(items));
     }
-    if (outer == "List" && next_example_ < options_.example.size()) {
-      const EValue& example = options_.example[next_example_];
+    if (outer == "List" && next_.example < options_.example.size()) {
+      const EValue& example = options_.example[next_.example];
       Values items;
       if (const auto* ints = example.get<std::vector<int64_t>>()) {
         for (const int64_t item : *ints) items.emplace_back(item);
@@ -88,7 +113,7 @@ Result<Value> Signature::argument(const std::string& name, const Expr& type, int
         return invalid_argument("input '{}' is {}, the example gives {}", name, to_string(type),
                                 example.kind());
       }
-      ++next_example_;
+      ++next_.example;
       return Value::list(std::move(items));
     }
     return unsupported("input '{}' of type {}", name, to_string(type));
@@ -96,11 +121,11 @@ Result<Value> Signature::argument(const std::string& name, const Expr& type, int
   const std::string text = dotted_name(type);
   if (text == "Tensor" || text.empty()) return tensor(name);
   if (text == "int" || text == "float" || text == "bool" || text == "str") {
-    if (next_example_ >= options_.example.size()) {
+    if (next_.example >= options_.example.size()) {
       return invalid_argument("input '{}' is a {} without a default", name, text)
           .with_hint("give every input with --example, this one as the number that it is");
     }
-    const EValue& example = options_.example[next_example_++];
+    const EValue& example = options_.example[next_.example++];
     if (const auto* flag = example.get<bool>(); flag && text != "str") {
       if (text == "bool") return Value(*flag);
     } else if (const auto* integer = example.get<int64_t>()) {
@@ -127,6 +152,7 @@ Result<Value> Signature::argument(const std::string& name, const Expr& type, int
 
 Result<std::vector<Argument>> Signature::arguments(const Function& method) {
   std::vector<Argument> out;
+  method_ = &method;
   for (size_t i = 1; i < method.parameters.size(); ++i) {
     const Parameter& parameter = method.parameters[i];
     if (parameter.has_default) {
@@ -135,33 +161,32 @@ Result<std::vector<Argument>> Signature::arguments(const Function& method) {
                                     ? dotted_name(parameter.type.items[0])
                                     : dotted_name(parameter.type);
       const bool plain = outer == "int" || outer == "float" || outer == "bool" || outer == "str";
-      const bool given = next_example_ < options_.example.size() ? !plain || !more_tensors()
+      const bool given = next_.example < options_.example.size() ? !plain || !more_tensors()
                                                                  : !plain && more_tensors();
       if (!given) continue;
     } else if (parameter.type.kind == Expr::Kind::kIndex &&
                dotted_name(parameter.type.items[0]) == "Optional" && !more_tensors() &&
-               next_example_ >= options_.example.size()) {
+               next_.example >= options_.example.size()) {
       out.push_back({parameter.name, Value()});
       continue;
     }
     PTE_TRY(Value value, argument(parameter.name, parameter.type, 0));
     out.push_back({parameter.name, std::move(value)});
   }
-  PTE_CHECK(check_all_used(method));
   return out;
 }
 
-Status Signature::check_all_used(const Function& method) const {
-  if (next_shape_ < options_.input_shapes.size()) {
-    return invalid_argument("{}() takes {} tensors, {} shapes are given", method.name, tensors_,
-                            options_.input_shapes.size());
+Status InputCursor::check_all_used(const std::string& methods, const ImportOptions& options) const {
+  if (shape < options.input_shapes.size()) {
+    return invalid_argument("{}() takes {} tensors, {} shapes are given", methods, tensor,
+                            options.input_shapes.size());
   }
-  if (next_example_ < options_.example.size()) {
-    return invalid_argument("{}() takes {} inputs, {} examples are given", method.name,
-                            next_example_, options_.example.size());
+  if (example < options.example.size()) {
+    return invalid_argument("{}() takes {} inputs, {} examples are given", methods, example,
+                            options.example.size());
   }
-  if (dynamic_used_ < options_.dynamic.size())
-    return invalid_argument("--dynamic names an input that {}() does not take", method.name);
+  if (dynamic.size() < options.dynamic.size())
+    return invalid_argument("--dynamic names an input that {}() does not take", methods);
   return {};
 }
 

@@ -88,6 +88,65 @@ TEST(TorchScript, BuffersThatAreWrittenComeBack) {
   EXPECT_EQ(outputs[0].target, "count");
 }
 
+// The first call has no state; a state of zeros gives the same, so that one graph does.
+TEST(TorchScript, StateThatTheFirstCallMakesIsABuffer) {
+  for (const char* name : {"recurrent.pt", "mobile_recurrent.ptl"}) {
+    const auto made = import(name, shaped({{2, 3}}));
+    ASSERT_TRUE(made) << made.error().message;
+    const auto& outputs = made->module.methods.at("forward").graph->outputs();
+    ASSERT_EQ(outputs.size(), 2u);
+    EXPECT_EQ(outputs[1].kind, ir::OutputKind::kBufferMutation);
+    EXPECT_EQ(outputs[1].target, "state.kept");
+    const ir::Constant& state = made->module.constants.at("state.kept");
+    EXPECT_EQ(state.kind, ir::Constant::Kind::kBuffer);
+    EXPECT_EQ(state.data.sizes(), (Sizes{2, 2, 2}));
+    EXPECT_EQ(ir::print(made->module).find("higher_order.cond"), std::string::npos);
+  }
+}
+
+TEST(TorchScript, AFirstCallUnlikeTheOthersIsABranch) {
+  for (const char* name : {"changes.pt", "mobile_changes.ptl"}) {
+    const auto made = import(name, shaped({{2, 3}}));
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_NE(ir::print(made->module).find("higher_order.cond"), std::string::npos);
+    const auto& constants = made->module.constants;
+    EXPECT_EQ(*constants.at("first_call").data.data_as<bool>(), true);
+    // A number that changes with every call begins as the archive has it.
+    EXPECT_EQ(*constants.at("calls.kept").data.data_as<int64_t>(), 5);
+  }
+}
+
+TEST(TorchScript, StateThatGrowsIsRefused) {
+  EXPECT_EQ(error_of("grows.pt", shaped({{2, 3}})),
+            "grows.pt: the attribute 'all' has no form that lasts: float32[0,3] at first, "
+            "float32[4,3] comes after float32[2,3], and a program's buffers have one size");
+}
+
+TEST(TorchScript, SeveralMethodsShareTheirWeights) {
+  for (const char* name : {"methods.pt", "mobile_methods.ptl"}) {
+    ImportOptions options = shaped({{2, 3}, {2}, {4, 3}});
+    options.program = "forward,both";
+    const auto made = import(name, options);
+    ASSERT_TRUE(made) << made.error().message;
+    ASSERT_EQ(made->module.methods.size(), 2u);
+    EXPECT_EQ(made->module.constants.size(), 2u);
+    const ir::Graph& both = *made->module.methods.at("both").graph;
+    // By key, those that the method it calls reads included.
+    ASSERT_EQ(both.inputs().size(), 2u);
+    EXPECT_EQ(both.inputs()[0]->name(), "table_bias");
+    EXPECT_EQ(both.inputs()[1]->name(), "table_rows");
+    EXPECT_EQ(ir::to_string(both.outputs()[0].value->type()), "float32[4,2]");
+    const auto& words = made->module.methods.at("forward").graph->outputs();
+    ASSERT_EQ(words.size(), 2u);
+    EXPECT_EQ(*words[1].literal.text(), "logits");
+    options.input_shapes.push_back({1});
+    EXPECT_NE(error_of(name, options).find("forward(), both() takes 3 tensors, 4 shapes are given"),
+              std::string::npos);
+    options.program = "both,both";
+    EXPECT_NE(error_of(name, options).find("no list of different methods"), std::string::npos);
+  }
+}
+
 TEST(TorchScript, ControlFlowOnTheInputIsKept) {
   const auto branch = import("branch.pt", shaped({{2, 3}}));
   ASSERT_TRUE(branch) << branch.error().message;

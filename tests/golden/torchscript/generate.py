@@ -2,7 +2,7 @@
 """Makes the TorchScript files beside this script.  /path/to/python tests/golden/torchscript/generate.py
 
 Each file holds a module, and expected.json what eager PyTorch answers to inputs of the sizes named
-there, filled with 0, 0.01, 0.02 … in order.
+there, filled with 0, 0.01, 0.02 … in order, and then to that times 2, 3 and 4, less 0.03.
 """
 
 import enum
@@ -122,6 +122,80 @@ class Counter(nn.Module):
         return x + self.count[0]
 
 
+class Recurrent(nn.Module):
+    """Begins without a state; what it remembers has another size after the first call."""
+
+    last: List[int]
+
+    def __init__(self):
+        super().__init__()
+        self.state = torch.zeros(0)
+        self.last = []
+        self.cell = nn.LSTMCell(3, 2)
+
+    def forward(self, x):
+        if self.last != x.shape:
+            self.state = torch.zeros(0)
+        if len(self.state):
+            h, c = self.cell(x, (self.state[0], self.state[1]))
+        else:
+            h, c = self.cell(x, None)
+        self.state = torch.stack([h, c])
+        self.last = x.shape
+        return h
+
+
+class Changes(nn.Module):
+    """A first call that no later one is like, and numbers that go on changing."""
+
+    last: Optional[torch.Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.last = None
+        self.calls = 5
+
+    def forward(self, x):
+        last = self.last
+        if last is None:
+            out = torch.sin(x)
+        else:
+            out = x * last + self.calls
+        self.last = x + 1
+        self.calls += 2
+        return out
+
+
+class Grows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.all = torch.zeros(0, 3)
+
+    def forward(self, x):
+        self.all = torch.cat([self.all, x])
+        return self.all.sum(0)
+
+
+class Methods(nn.Module):
+    """Several methods, an input in a dictionary, an output that is a word."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.layer(x), "logits"
+
+    @torch.jit.export
+    def both(self, table: Dict[str, torch.Tensor]):
+        return self.layer(table["rows"]) * self.scaled(table)
+
+    @torch.jit.export
+    def scaled(self, table: Dict[str, torch.Tensor]):
+        named = table
+        return named["bias"] + 1
+
+
 class Raises(nn.Module):
     def forward(self, x: torch.Tensor):
         if x.dim() != 3:
@@ -147,6 +221,13 @@ CASES = {
     "branch": (Branch, (2, 3), torch.jit.script),
     "loop": (Loop, (2, 3), torch.jit.script),
     "counter": (Counter, (2, 2), torch.jit.script),
+    "recurrent": (Recurrent, (2, 3), torch.jit.script),
+    "mobile_recurrent": (Recurrent, (2, 3), "mobile"),
+    "changes": (Changes, (2, 3), torch.jit.script),
+    "mobile_changes": (Changes, (2, 3), "mobile"),
+    "grows": (Grows, (2, 3), torch.jit.script),
+    "methods": (Methods, (2, 3), torch.jit.script),
+    "mobile_methods": (Methods, (2, 3), "mobile"),
     "raises": (Raises, (2, 2), torch.jit.script),
 }
 
@@ -170,6 +251,18 @@ def without_places(path):
             archive.writestr(record, data)
 
 
+def answer_of(module, x):
+    with torch.no_grad():
+        answer = module(x)
+    answer = answer if isinstance(answer, tuple) else (answer,)
+    return [
+        {"sizes": list(v.shape), "values": [float(f"{e:.8g}") for e in v.flatten().tolist()]}
+        if isinstance(v, torch.Tensor)
+        else v
+        for v in answer
+    ]
+
+
 def main():
     folder = pathlib.Path(__file__).parent
     expected = {}
@@ -191,15 +284,9 @@ def main():
         without_places(path)
         row = {"file": path.name, "sizes": list(sizes)}
         if name != "raises":
-            with torch.no_grad():
-                answer = made(x)
-            answer = answer if isinstance(answer, tuple) else (answer,)
-            row["outputs"] = [
-                {"sizes": list(v.shape), "values": [float(f"{e:.8g}") for e in v.flatten().tolist()]}
-                if isinstance(v, torch.Tensor)
-                else v
-                for v in answer
-            ]
+            row["outputs"] = answer_of(made, x)
+            # Calls that follow on the same module, with other values.
+            row["later"] = [answer_of(made, x * (k + 2) - 0.03) for k in range(3)]
         expected[name] = row
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
