@@ -53,7 +53,6 @@ HWY_INLINE V reciprocal(D d, V x) {
 // e^x, 2 ulp; results below the normal numbers may be 1 denormal step off. Overflow gives infinity.
 template <class D, class V>
 HWY_INLINE V exp(D d, V x) {
-  const V kept = x;
   x = clamp(x, hn::Set(d, -104.0f), hn::Set(d, 89.0f));
   const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504088896340736f)));
   V r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125f), x);
@@ -65,10 +64,12 @@ HWY_INLINE V exp(D d, V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 4.9999992e-1f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  if constexpr (sizeof(V) == 64) return scale_normal(d, p, n);  // exact there for any result
+#endif
   // In two steps, so that neither leaves the normal numbers before its time.
   const V half = hn::Floor(hn::Mul(n, hn::Set(d, 0.5f)));
-  p = scale_normal(d, scale_normal(d, p, half), hn::Sub(n, half));
-  return hn::IfThenElse(hn::Eq(kept, kept), p, kept);
+  return scale_normal(d, scale_normal(d, p, half), hn::Sub(n, half));
 }
 
 // 1 / (1 + e^-x): absolute error at most 1.8e-7; relative error at most 4 ulp for x > -2, growing

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "simd/attention.h"
 #include "simd/cases.h"
 #include "simd/conv2d.h"
 #include "simd/gemm.h"
@@ -295,6 +296,32 @@ void bench_matmul(const Flags& flags, std::string_view name, const Matmul::Shape
   print(name, "matmul", 2.0 * static_cast<double>(s.batch * s.m * s.n * s.k), times, peak);
 }
 
+void bench_attention(const Flags& flags, std::string_view name, const Attention::Shape& s,
+                     double peak) {
+  if (!wanted(flags, name)) return;
+  const int64_t token = s.heads * (2 * s.head_dim + s.value_dim);
+  const auto qkv = random_floats(s.keys * token, 1);
+  std::vector<float> out(static_cast<size_t>(s.queries * s.heads * s.value_dim));
+  auto attention = Attention::make(s, flags.isa);
+  if (!attention.has_value()) return;
+  Attention::Args args;
+  args.q = qkv.data();
+  args.k = qkv.data() + s.heads * s.head_dim;
+  args.v = qkv.data() + 2 * s.heads * s.head_dim;
+  args.out = out.data();
+  args.q_layout = args.k_layout = {0, s.head_dim, token};
+  args.v_layout = {0, s.value_dim, token};
+  args.out_layout = {0, s.value_dim, s.heads * s.value_dim};
+  args.scale = 0.125f;
+  auto scratch = scratch_of(attention->scratch_bytes());
+  void* at = aligned(scratch);
+  const Times times =
+      measure([&] { attention->run(args, 0, attention->tasks(), at); }, {}, flags.seconds);
+  print(name, "attention",
+        2.0 * static_cast<double>(s.heads * s.queries * s.keys * (s.head_dim + s.value_dim)), times,
+        peak);
+}
+
 int run(int argc, char** argv) {
   Flags flags;
   for (int i = 1; i < argc; ++i) {
@@ -336,6 +363,8 @@ int run(int argc, char** argv) {
   }
   bench_matmul(flags, "attention_scores", {3, 577, 577, 64, true}, peak);
   bench_matmul(flags, "attention_values", {3, 577, 64, 577, false}, peak);
+  bench_attention(flags, "pe_t16_attention", {1, 3, 577, 577, 64, 64, false}, peak);
+  bench_attention(flags, "yolo11n_10_attention", {1, 2, 400, 400, 32, 64, false}, peak);
   for (const ConvCase& one : model_convs()) {
     if (wanted(flags, one.name)) bench_conv(flags, one, peak, &sums);
   }
