@@ -696,6 +696,10 @@ class Fuser {
 bool is_quantized(const Graph& graph) {
   const std::vector<Node*> nodes = graph.nodes();
   return std::any_of(nodes.begin(), nodes.end(), [](const Node* node) {
+    if (node->is(Op::aten__to_copy) || node->is(Op::dim_order_to_dim_order_copy)) {
+      const Value* input = node->input(0);
+      return input->is_constant() && input->tensor().dtype == DType::kInt8;
+    }
     return node->is(Op::qd_dequantize_per_tensor) || node->is(Op::qd_dequantize_per_channel);
   });
 }

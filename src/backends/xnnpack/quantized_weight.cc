@@ -42,8 +42,19 @@ bool all_zero(const Tensor& tensor) {
   return known && zero;
 }
 
-// The constant behind a dequantize call, as it lies in the file.
+// The constant behind a dequantize call, as it lies in the file. A mere change of type is one with
+// scale 1: torchao multiplies the products of such filters by their scales.
 std::optional<QuantizedWeight> dequantized(const ir::Module& module, const Node& node) {
+  if (node.is(Op::aten__to_copy) || node.is(Op::dim_order_to_dim_order_copy)) {
+    const Tensor* data = frozen_data(module, node.input(0));
+    if (data == nullptr || data->dtype() != DType::kInt8 || data->numel() == 0 ||
+        node.result()->tensor().dtype != DType::kFloat32) {
+      return std::nullopt;
+    }
+    const auto dense = data->contiguous();
+    if (!dense) return std::nullopt;
+    return QuantizedWeight{*dense, {1.0F}};
+  }
   const bool channels = node.is(Op::qd_dequantize_per_channel);
   if (!channels && !node.is(Op::qd_dequantize_per_tensor)) return std::nullopt;
   if (node.result()->tensor().dtype != DType::kFloat32) return std::nullopt;

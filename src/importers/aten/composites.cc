@@ -78,8 +78,8 @@ std::vector<std::span<const Composite>> composite_families() {
           elementwise_composites(), factory_composites(),   fused_composites(),
           indexing_composites(),    linalg_composites(),    loss_composites(),
           name_composites(),        norm_composites(),      pool_composites(),
-          recurrent_composites(),   reduction_composites(), resample_composites(),
-          view_composites(),        window_composites()};
+          quantize_composites(),    recurrent_composites(), reduction_composites(),
+          resample_composites(),    view_composites(),      window_composites()};
 }
 
 const Overload* find_overload(std::string_view full_name) {

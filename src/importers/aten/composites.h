@@ -83,6 +83,7 @@ std::span<const Composite> loss_composites();
 std::span<const Composite> name_composites();
 std::span<const Composite> norm_composites();
 std::span<const Composite> pool_composites();
+std::span<const Composite> quantize_composites();
 std::span<const Composite> recurrent_composites();
 std::span<const Composite> reduction_composites();
 std::span<const Composite> resample_composites();

@@ -75,6 +75,57 @@ TEST(Composites, RulesWriteRows) {
   EXPECT_TRUE(fine) << fine.error().message;
 }
 
+// torchao's quantization: blocks of constant rows by the per-channel row, operands by token while
+// the model runs by the per-token rows, the rest as arithmetic.
+TEST(Composites, AffineQuantization) {
+  const auto has = [](const ir::Graph& graph, Op op) {
+    for (const ir::Node* node : graph.nodes()) {
+      if (node->is(op)) return true;
+    }
+    return false;
+  };
+  {
+    Fixture f;
+    ir::Value* x = f.input(DType::kInt8, {3, 64});
+    ir::Value* scale = f.input(DType::kFloat32, {3, 2});
+    const auto y = call_one(f.maker, "torchao::dequantize_affine",
+                            {x, Arg::ints({1, 32}), scale, Arg(), DType::kInt8, -8, 7});
+    ASSERT_TRUE(y) << y.error().message;
+    EXPECT_TRUE(has(f.graph, Op::qd_dequantize_per_channel));
+    EXPECT_EQ((*y)->tensor(), TensorType::of(DType::kFloat32, {3, 64}));
+  }
+  for (const bool tokens : {true, false}) {
+    Fixture f;
+    ir::Value* x = f.input(DType::kFloat32, {4, 64});
+    const Arg block = Arg::ints({1, tokens ? 64 : 16});
+    const auto* choose = find_overload("torchao::choose_qparams_affine");
+    ASSERT_NE(choose, nullptr);
+    const auto chosen = call(f.maker, *choose, {x, "ASYMMETRIC", block, DType::kInt8, -128, 127});
+    ASSERT_TRUE(chosen) << chosen.error().message;
+    const Arg scale = (*chosen)[0], zero = (*chosen)[1];
+    EXPECT_EQ(scale.value()->tensor().dtype, DType::kFloat32);
+    EXPECT_EQ(scale.value()->tensor().rank(), tokens ? 1U : 2U);
+    const auto q = call_one(f.maker, "torchao::quantize_affine",
+                            {x, block, scale, zero, DType::kInt8, -128, 127});
+    ASSERT_TRUE(q) << q.error().message;
+    const auto y = call_one(f.maker, "torchao::dequantize_affine",
+                            {*q, block, scale, zero, DType::kInt8, -128, 127});
+    ASSERT_TRUE(y) << y.error().message;
+    EXPECT_EQ(has(f.graph, Op::qd_quantize_per_token), tokens);
+    EXPECT_EQ(has(f.graph, Op::qd_dequantize_per_token), tokens);
+    f.graph.add_output(*y);
+    const auto fine = ir::verify(f.module);
+    EXPECT_TRUE(fine) << fine.error().message;
+  }
+  Fixture f;
+  ir::Value* x = f.input(DType::kFloat32, {4, 64});
+  const auto* choose = find_overload("torchao::choose_qparams_affine");
+  const auto refused =
+      call(f.maker, *choose, {x, "LOGARITHMIC", Arg::ints({1, 16}), DType::kInt8, -128, 127});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("LOGARITHMIC"), std::string::npos);
+}
+
 TEST(Composites, RefuseByName) {
   Fixture f;
   ir::Value* x = f.input(DType::kFloat32, {2, 3});

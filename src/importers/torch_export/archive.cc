@@ -19,6 +19,8 @@ constexpr std::string_view kJson = ".json";
 // Memory that a few bytes of metadata may ask for beyond what the file holds: zeros for storages
 // that were not written, copies of expanded tensors.
 constexpr size_t kMaxInvented = size_t{256} << 20;
+// Of sample inputs and of a tensor subclass.
+constexpr size_t kMaxLeaves = 4096;
 
 // Bytes that may still be made or looked through, so that a small file cannot ask for much.
 struct Budget {
@@ -106,18 +108,57 @@ auto read_saved(const ZipData& data, const Read& read)
   return read(pickle->root(), reader);
 }
 
-// A torch.save zip whose pickle is one tensor.
-Result<Tensor> read_pickled_tensor(const ZipData& data, const JsonView& place) {
-  const auto read = [&](const PickleValue& root, TensorReader& reader) -> Result<Tensor> {
+using NamedTensors = std::vector<std::pair<std::string, Result<Tensor>>>;
+using PartNames = std::map<std::string, std::vector<std::string>>;
+
+constexpr int kMaxSubclassDepth = 4;
+
+// torch._tensor._rebuild_from_type_v2(torch._utils._rebuild_wrapper_subclass, type, args, state):
+// a subclass that wraps other tensors, which lie in its state. The state, or nothing.
+std::optional<PickleValue> wrapped_state(const PickleValue& value) {
+  const PickleValue args = value.args();
+  if (!value.is_object_of("torch._tensor._rebuild_from_type_v2") || args.size() != 4 ||
+      !args.item(0).is_global("torch._utils._rebuild_wrapper_subclass") ||
+      !args.item(3).is(PickleKind::kDict)) {
+    return std::nullopt;
+  }
+  return args.item(3);
+}
+
+Status read_parts(const PickleValue& state, const std::string& name, TensorReader& reader,
+                  NamedTensors& tensors, PartNames& parts, int depth) {
+  if (depth > kMaxSubclassDepth || state.entry_count() > kMaxLeaves)
+    return invalid_data("tensor subclasses nested too deeply");
+  for (size_t i = 0; i < state.entry_count(); ++i) {
+    const auto key = state.key(i).as_string();
+    const PickleValue value = state.value(i);
+    if (!key || !TensorReader::is_tensor(value)) continue;
+    const std::string full = fmt::format("{}.{}", name, *key);
+    parts[name].emplace_back(*key);
+    if (const auto inner = wrapped_state(value)) {
+      PTE_CHECK(read_parts(*inner, full, reader, tensors, parts, depth + 1));
+    } else {
+      tensors.emplace_back(full, reader.read(value));
+    }
+  }
+  return {};
+}
+
+// A torch.save zip whose pickle is one tensor, or a subclass that wraps some.
+Status read_pickled_tensor(const ZipData& data, const std::string& name, const JsonView& place,
+                           NamedTensors& tensors, PartNames& parts) {
+  const auto read = [&](const PickleValue& root, TensorReader& reader) -> Status {
     if (!TensorReader::is_tensor(root))
       return unsupported("{}: a pickled object that is no tensor", place.path());
-    return reader.read(root);
+    if (const auto state = wrapped_state(root))
+      return read_parts(*state, name, reader, tensors, parts, 0);
+    tensors.emplace_back(name, reader.read(root));
+    return {};
   };
   return read_saved(data, read).at(place.path());
 }
 
 constexpr int kMaxTreeDepth = 32;
-constexpr size_t kMaxLeaves = 4096;
 
 // The leaves of nested tuples, lists and dicts, in order.
 Status collect_leaves(const PickleValue& value, TensorReader& reader, std::vector<EValue>& leaves,
@@ -158,6 +199,11 @@ Result<Tensor> Pt2Tensors::get(const std::string& name) const {
     return make_error(Code::kNotFound, "the archive has no tensor '{}'", shown(name));
   }
   return it->second;
+}
+
+std::span<const std::string> Pt2Tensors::parts(const std::string& name) const {
+  const auto it = parts_.find(name);
+  return it == parts_.end() ? std::span<const std::string>() : it->second;
 }
 
 Result<Pt2Archive> Pt2Archive::open(const MappedFile& file) {
@@ -210,7 +256,9 @@ Status Pt2Archive::read_config(const std::string& entry_name, const std::string&
   PTE_TRY(const JsonDocument document,
           JsonDocument::parse(as_text(text.bytes)).at(shown(entry_name)));
   Budget budget{kMaxInvented + zip_->file().bytes().size()};
-  const auto read_one = [&](const JsonView& view) -> Result<Tensor> {
+  NamedTensors pickled_tensors;
+  const auto read_one = [&](const JsonView& view,
+                            const std::string& name) -> Result<std::optional<Tensor>> {
     PTE_TRY(const std::string_view path, view.text_at("path_name"));
     const ZipEntry* payload = zip_->find_below_top(fmt::format("{}/{}", folder, path));
     if (payload == nullptr)
@@ -220,18 +268,30 @@ Status Pt2Archive::read_config(const std::string& entry_name, const std::string&
     if (const auto flag = view.find("use_pickle")) {
       PTE_TRY(pickled, flag->boolean());
     }
-    if (pickled) return read_pickled_tensor(data, view);
+    if (pickled) {
+      PTE_CHECK(read_pickled_tensor(data, name, view, pickled_tensors, tensors.parts_));
+      return std::optional<Tensor>();
+    }
     const auto meta_view = view.find("tensor_meta");
     if (!meta_view) return unsupported("{}: a custom object", view.path());
     PTE_TRY(const TensorMeta meta, read_tensor_meta(*meta_view));
-    return view_storage(data, meta, view, budget);
+    PTE_TRY(Tensor made, view_storage(data, meta, view, budget));
+    return std::optional<Tensor>(std::move(made));
   };
   const auto read_all = [&]() -> Status {
     PTE_TRY(const JsonView config, document.root().at("config"));
     PTE_TRY(const auto fields, config.fields());
     for (const auto& [name, view] : fields) {
-      tensors.tensors_.insert_or_assign(std::string(name), read_one(view).at(shown(entry_name)));
+      const std::string key(name);
+      auto made = read_one(view, key).at(shown(entry_name));
+      if (!made) {
+        tensors.tensors_.insert_or_assign(key, std::move(made.error()));
+      } else if (*made) {
+        tensors.tensors_.insert_or_assign(key, std::move(**made));
+      }
     }
+    for (auto& [key, tensor] : pickled_tensors)
+      tensors.tensors_.insert_or_assign(key, std::move(tensor));
     return {};
   };
   return read_all().at(shown(entry_name));

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,15 @@ class Pt2Tensors {
  public:
   // Fails with kNotFound when the archive has no tensor of this name.
   Result<Tensor> get(const std::string& name) const;
+  // Of a tensor subclass (torchao's quantized weights) the attributes that are tensors; each is
+  // here as "name.attribute", and may have parts itself. Nothing for plain tensors.
+  std::span<const std::string> parts(const std::string& name) const;
 
  private:
   friend class Pt2Archive;
   // A tensor, or why it cannot be read: an unused custom object is no reason to refuse a file.
   std::map<std::string, Result<Tensor>> tensors_;
+  std::map<std::string, std::vector<std::string>> parts_;
 };
 
 class Pt2Archive {

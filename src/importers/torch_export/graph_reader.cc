@@ -55,7 +55,10 @@ Result<size_t> GraphReader::handle(std::string_view name, const JsonView& place)
   PTE_TRY(const Slot* slot, find(name, place));
   const auto* index = std::get_if<size_t>(slot);
   if (index == nullptr) {
-    if (std::get<Arg>(*slot).is_none())
+    const auto* scalar = std::get_if<Arg>(slot);
+    if (scalar == nullptr)
+      return unsupported("{}: '{}', a tensor subclass, as an operand", place.path(), shown(name));
+    if (scalar->is_none())
       return unsupported("{}: '{}', a result that is not worked out", place.path(), shown(name));
     return place.invalid(fmt::format("'{}' is no tensor", shown(name)));
   }
@@ -267,6 +270,8 @@ Status GraphReader::read_node(const JsonView& node) {
       return read_inlined(node);
     case Target::Kind::kFill:
       return read_fill(node, name);
+    case Target::Kind::kPart:
+      return read_part(node);
     case Target::Kind::kCall:
     case Target::Kind::kInPlace:
     case Target::Kind::kRestride:
@@ -578,6 +583,28 @@ Status GraphReader::read_fill(const JsonView& node, std::string_view target) {
   PTE_CHECK(aliases_.write(base, value));
   PTE_TRY(const auto outputs, output_names(node));
   if (!outputs.empty()) bind(std::string(outputs[0].first), base);
+  return {};
+}
+
+// A tensor within a subclass.
+Status GraphReader::read_part(const JsonView& node) {
+  PTE_TRY(const auto inputs, node.items_at("inputs"));
+  if (inputs.size() != 2) return node.invalid("expected a tensor subclass and an attribute");
+  PTE_TRY(const JsonView whole, inputs[0].at("arg"));
+  PTE_TRY(const JsonView tensor, whole.at("as_tensor"));
+  PTE_TRY(const std::string_view name, tensor.text_at("name"));
+  PTE_TRY(const JsonView which, inputs[1].at("arg"));
+  PTE_TRY(const std::string_view attribute, which.text_at("as_string"));
+  PTE_TRY(const Slot* slot, find(name, node));
+  const auto* parts = std::get_if<std::shared_ptr<const Parts>>(slot);
+  if (parts == nullptr) return node.invalid(fmt::format("'{}' is no tensor subclass", shown(name)));
+  const auto part = (*parts)->attributes.find(attribute);
+  if (part == (*parts)->attributes.end()) {
+    return node.invalid(fmt::format("'{}' has no tensor '{}'", shown(name), shown(attribute)));
+  }
+  PTE_TRY(const auto outputs, output_names(node));
+  if (outputs.size() != 1) return node.invalid("expected one result");
+  bind(std::string(outputs[0].first), Slot(part->second));
   return {};
 }
 

@@ -17,8 +17,13 @@
 
 namespace pte::importers {
 
-// What a name of the file stands for: a handle of Aliases, or a scalar (a value or a literal).
-using Slot = std::variant<size_t, ir::Arg>;
+struct Parts;
+// What a name of the file stands for: a handle of Aliases, a scalar (a value or a literal), or a
+// tensor subclass that wraps others.
+using Slot = std::variant<size_t, ir::Arg, std::shared_ptr<const Parts>>;
+struct Parts {
+  std::map<std::string, Slot, std::less<>> attributes;
+};
 
 class GraphReader {
  public:
@@ -57,6 +62,7 @@ class GraphReader {
   Status read_call(const JsonView& node, const Target& target, std::string_view name);
   Status read_fill(const JsonView& node, std::string_view name);
   Status read_inlined(const JsonView& node);
+  Status read_part(const JsonView& node);
   struct Given {
     std::string_view name;
     JsonView view;

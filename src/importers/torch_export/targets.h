@@ -19,6 +19,7 @@ struct Target {
     kInPlace,   // writes its first operand with what the overload returns
     kFill,      // fill_ and zero_: writes a number into its first operand
     kRestride,  // transpose_ and the like: its operand becomes a view of itself
+    kPart,      // takes a tensor out of a tensor subclass
     kIgnored,   // a check without a result
     kInlined,   // a wrapper whose graph is read in place
     kUnknown,

@@ -148,15 +148,27 @@ class ProgramReader {
     PTE_TRY(const JsonView arg, spec.at("arg"));
     PTE_TRY(const std::string_view name, arg.text_at("name"));
     PTE_TRY(const std::string_view key_text, spec.text_at(key_field));
-    const std::string key(key_text);
+    PTE_TRY(Slot slot, constant(reader, std::string(key_text), kind));
+    reader.bind(std::string(name), std::move(slot));
+    return {};
+  }
+
+  Result<Slot> constant(GraphReader& reader, const std::string& key, ir::Constant::Kind kind) {
+    if (const auto attributes = tensors_.parts(key); !attributes.empty()) {
+      auto parts = std::make_shared<Parts>();
+      for (const std::string& attribute : attributes) {
+        PTE_TRY(Slot part, constant(reader, fmt::format("{}.{}", key, attribute), kind));
+        parts->attributes.insert_or_assign(attribute, std::move(part));
+      }
+      return Slot(std::shared_ptr<const Parts>(std::move(parts)));
+    }
     PTE_TRY(Tensor data, tensors_.get(key));
     PTE_TRY(data, plain_layout(std::move(data)));
     std::string stored = key;
     if (kind == ir::Constant::Kind::kParameter) stored = shared_parameter(key, data);
     ir::TensorType type = ir::TensorType::of(data);
     module_.constants.insert_or_assign(stored, ir::Constant{std::move(data), kind});
-    reader.bind(std::string(name), reader.aliases().add_constant(stored, std::move(type)));
-    return {};
+    return Slot(reader.aliases().add_constant(stored, std::move(type)));
   }
 
   // Parameters that are the same view of the same storage are one constant.

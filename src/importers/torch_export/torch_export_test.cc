@@ -49,7 +49,8 @@ INSTANTIATE_TEST_SUITE_P(TorchExport, Goldens,
                                            "dynamic_batch", "dynamic_batch_aten", "dynamic_picture",
                                            "counter", "counter_aten", "writes_views", "branches",
                                            "loops", "shared_weights", "list_outputs",
-                                           "keyword_arguments", "literals", "data_dependent"),
+                                           "keyword_arguments", "literals", "data_dependent",
+                                           "quantized_blocks", "quantized_static"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(TorchExport, TheOldArchiveGivesTheSameModule) {
