@@ -4,11 +4,14 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <vector>
 
 #include "base/checked.h"
 #include "base/file.h"
+#include "base/pages.h"
 #include "base/result.h"
 #include "base/sha256.h"
 #include "base/thread_pool.h"
@@ -64,6 +67,37 @@ TEST_F(FileTest, MapsWhatWasWritten) {
   const auto file = MappedFile::open(path("a"));
   ASSERT_TRUE(file);
   EXPECT_EQ(as_text(file->bytes()), "hello");
+}
+
+// Bytes of this process that are in memory.
+size_t resident_bytes() {
+  const auto pages = std::ifstream("/proc/self/statm");
+  std::string text((std::istreambuf_iterator<char>(pages.rdbuf())), {});
+  return std::stoul(text.substr(text.find(' '))) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST_F(FileTest, ReleasedPagesLeaveMemoryAndComeBack) {
+  constexpr size_t kBytes = size_t{32} << 20;
+  ASSERT_TRUE(write_file(path("large"), std::string(kBytes, 'x')));
+  const auto file = MappedFile::open(path("large"));
+  ASSERT_TRUE(file);
+  const auto sum = [&] {
+    return std::accumulate(file->bytes().begin(), file->bytes().end(), size_t{0},
+                           [](size_t s, std::byte b) { return s + static_cast<size_t>(b); });
+  };
+  EXPECT_EQ(sum(), kBytes * 'x');
+  const size_t before = resident_bytes();
+  release_pages(file->bytes().subspan(100, kBytes - 200), file->owner());
+  EXPECT_LT(resident_bytes() + kBytes / 2, before);
+  EXPECT_EQ(sum(), kBytes * 'x');
+}
+
+TEST(Pages, MemoryThatMapsNoFileIsLeftAlone) {
+  const auto file = MappedFile::from_bytes(std::vector<std::byte>(1 << 20, std::byte{7}));
+  release_pages(file.bytes(), file.owner());
+  release_pages(file.bytes(), nullptr);
+  release_heap();
+  EXPECT_EQ(file.bytes()[1 << 19], std::byte{7});
 }
 
 TEST_F(FileTest, ReportsMissingFilesAndFolders) {

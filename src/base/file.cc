@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/pages.h"
+
 namespace pte {
 namespace {
 
@@ -50,8 +52,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (size == 0) return file;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return io_error(path, "map");
-  file.owner_ = std::shared_ptr<const void>(
-      data, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
+  file.owner_ = std::shared_ptr<const void>(data, Unmap{size});
   file.bytes_ = {static_cast<const std::byte*>(data), size};
   return file;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/pages.h"
 #include "cli/output.h"
 #include "inspect/memory.h"
 #include "ir/text.h"
@@ -94,7 +95,21 @@ Result<std::optional<vision::Metadata>> describe_model(const ExportJob& job,
   return metadata;
 }
 
-Result<lowering::Lowered> lower_one(const ExportJob& job, const ir::Module& module,
+// What a step of the export took and the next does not need goes before that begins.
+void leave_step() {
+  release_heap();
+  release_code();
+}
+
+// The module without its weights stays where it is: what replaces them need not share memory with
+// them.
+ir::Module take_weights(ir::Module& module) {
+  ir::Module taken = module.clone();
+  for (auto& [key, constant] : module.constants) constant.data = Tensor();
+  return taken;
+}
+
+Result<lowering::Lowered> lower_one(const ExportJob& job, ir::Module module,
                                     const std::string& backend, bool dump) {
   lowering::Options options;
   options.backend = lowering_backend(backend);
@@ -108,7 +123,7 @@ Result<lowering::Lowered> lower_one(const ExportJob& job, const ir::Module& modu
       print_note(fmt::format("// after {}\n{}", pass.name, ir::print(after)));
     };
   }
-  return lowering::lower(module.clone(), options);
+  return lowering::lower(std::move(module), options);
 }
 
 // A file under another name until it is proved.
@@ -159,16 +174,17 @@ class Prover {
     if (!example.empty() && model_.module.methods.size() == 1) given[first] = std::move(example);
     const double flops = estimated_flops(model_.module);
     const bool quick = flops <= kQuickFlops || job_.proof == ProofMode::kFull;
+    std::optional<ir::Module> smaller;
     if (!quick && given.empty() && model_.smaller) {
-      PTE_TRY(smaller_, model_.smaller());
-      if (estimated_flops(*smaller_) > kQuickFlops) smaller_.reset();
+      PTE_TRY(smaller, model_.smaller());
+      if (estimated_flops(*smaller) > kQuickFlops) smaller.reset();
     }
-    if (!quick && !smaller_) {
+    if (!quick && !smaller) {
       report.proof_note = fmt::format(
           "loaded and checked, not run: {:.1f} GFLOP take a while (--proof full)", flops / 1e9);
       return {};
     }
-    const ir::Module& module = smaller_ ? *smaller_ : model_.module;
+    const ir::Module& module = smaller ? *smaller : model_.module;
     auto inputs = sample_inputs(module, given);
     if (!inputs) return inputs.error();
     auto reference = Reference::run(module, std::move(*inputs), pool_);
@@ -181,8 +197,9 @@ class Prover {
       return {};
     }
     reference_.emplace(std::move(*reference));
-    if (smaller_) {
-      const ir::Value* input = smaller_->methods.begin()->second.graph->inputs().front();
+    on_smaller_ = smaller.has_value();
+    if (smaller) {
+      const ir::Value* input = smaller->methods.begin()->second.graph->inputs().front();
       report.proof_note = "on " + ir::to_string(input->type());
     }
     return {};
@@ -190,12 +207,17 @@ class Prover {
 
   // `program` as it was read from its file; null when none was written.
   Status prove_one(BackendResult& result, std::shared_ptr<const program::Program> program) {
-    if (!reference_ || smaller_) PTE_CHECK(prove_loadable(program, pool_));
+    if (!reference_ || on_smaller_) PTE_CHECK(prove_loadable(program, pool_));
     if (!reference_) return {};
-    if (smaller_) {
-      PTE_TRY(lowering::Lowered lowered, lower_one(job_, *smaller_, result.backend, false));
+    leave_step();
+    if (on_smaller_) {
+      program.reset();
+      PTE_TRY(ir::Module smaller, model_.smaller());
+      PTE_TRY(lowering::Lowered lowered,
+              lower_one(job_, std::move(smaller), result.backend, false));
       program = std::make_shared<const program::Program>(std::move(lowered.program));
       PTE_CHECK(program::verify(*program));
+      leave_step();
     }
     PTE_TRY(result.proof, prove(program, *reference_, pool_, result.lowered.quantized > 0));
     return {};
@@ -205,7 +227,7 @@ class Prover {
   const ExportJob& job_;
   const LoadedModel& model_;
   ThreadPool pool_;
-  std::optional<ir::Module> smaller_;
+  bool on_smaller_ = false;  // what is compared is the same network on less
   std::optional<Reference> reference_;
 };
 
@@ -261,6 +283,7 @@ Result<ExportReport> run_job(const ExportJob& job, const Context& context) {
   Prover prover(job, report.model);
   PTE_CHECK(prover.prepare(report).at(job.model));
   report.proof_milliseconds = proof_watch.milliseconds();
+  leave_step();
 
   std::vector<PendingFile> pending;  // one for each backend that is written, in order
   for (const std::string& backend : job.backends) {
@@ -273,7 +296,12 @@ Result<ExportReport> run_job(const ExportJob& job, const Context& context) {
     }
     if (backend == "mps") result.note = kMpsNote;
     Stopwatch watch;
-    PTE_TRY(result.lowered, lower_one(job, report.model.module, backend, true).at(job.model));
+    ir::Module& imported = report.model.module;
+    const bool last = job.write && &backend == &job.backends.back();
+    PTE_TRY(result.lowered,
+            lower_one(job, last ? take_weights(imported) : imported.clone(), backend, true)
+                .at(job.model));
+    leave_step();
     if (metadata) {
       const std::string text = vision::print_metadata(*metadata);
       result.lowered.program.named_data.push_back(

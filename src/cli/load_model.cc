@@ -3,6 +3,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "base/pages.h"
 #include "cli/output.h"
 #include "importers/checkpoint/checkpoint.h"
 #include "lowering/lower.h"
@@ -100,7 +101,8 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
   PTE_TRY(importers::Checkpoint loaded, importers::load_checkpoint(file));
   const auto shared = std::make_shared<const importers::Checkpoint>(std::move(loaded));
   const importers::Checkpoint& checkpoint = *shared;
-  const zoo::Source source(checkpoint.state, checkpoint.attributes);
+  const auto kept = std::make_shared<const zoo::Source>(checkpoint.state, checkpoint.attributes);
+  const zoo::Source& source = *kept;
   LoadedModel model;
   const zoo::Architecture* architecture = nullptr;
   if (options.architecture.empty()) {
@@ -125,9 +127,8 @@ Result<LoadedModel> load_checkpoint_model(const MappedFile& file, const LoadOpti
       fmt::format("{}, {}, {} parameters", checkpoint.format,
                   plural(checkpoint.state.size(), "tensor"), human_count(checkpoint.parameters));
   model.metadata = metadata_of(*architecture, source, model.module);
-  model.smaller = [shared, architecture]() -> Result<ir::Module> {
-    return zoo::build(*architecture, zoo::Source(shared->state, shared->attributes),
-                      {.small = true});
+  model.smaller = [shared, kept, architecture]() -> Result<ir::Module> {
+    return zoo::build(*architecture, *kept, {.small = true});
   };
   return model;
 }
@@ -163,8 +164,14 @@ Result<LoadedModel> load_model(const std::string& path, const LoadOptions& optio
     return invalid_argument("{}: this is a .pte program already", path)
         .with_hint("`pte inspect` shows what is in it, `pte run` runs it");
   }
-  return importers::carries_graph(importers::sniff(file)) ? load_graph(file, options)
-                                                          : load_checkpoint_model(file, options);
+  auto model = importers::carries_graph(importers::sniff(file))
+                   ? load_graph(file, options)
+                   : load_checkpoint_model(file, options);
+  // Parsing takes much more than what comes of it, and has read weights that were converted.
+  release_heap();
+  release_code();
+  release_pages(file.bytes(), file.owner());
+  return model;
 }
 
 Result<program::Program> load_program(const std::string& path, const LoadOptions& options) {

@@ -6,6 +6,7 @@
 
 #include "cli/output.h"
 #include "inspect/cost.h"
+#include "kernels/kernel.h"
 #include "lowering/emit.h"
 #include "passes/passes.h"
 #include "program/verify.h"
@@ -161,6 +162,14 @@ Result<std::vector<EValue>> answer(std::shared_ptr<const program::Program> progr
   return outputs;
 }
 
+passes::OpSet operators_with_kernels() {
+  passes::OpSet ops;
+  for (const OpInfo& op : all_ops()) {
+    if (kernels::find_kernel(op.op) != nullptr) ops.insert(op.op);
+  }
+  return ops;
+}
+
 bool draws(const ir::Graph& graph, int depth = 0) {
   for (const ir::Node* node : graph.nodes()) {
     if (node->op().has(kTagRandom)) return true;
@@ -295,11 +304,12 @@ Result<Examples> sample_inputs(const ir::Module& module, const Examples& given) 
 
 Result<Reference> Reference::run(const ir::Module& module, Examples inputs, ThreadPool& pool) {
   ir::Module plain = module.clone();
-  // Composites have no kernel of their own; nothing is folded, fused or moved.
+  // Composites without a kernel of their own become others; nothing is folded, fused or moved.
   for (int i = 0; i < 2; ++i) {
     PTE_TRY([[maybe_unused]] const int64_t dropped, passes::remove_identities(plain));
     if (i == 1) break;
-    PTE_TRY([[maybe_unused]] const int64_t rewritten, passes::decompose(plain, {}));
+    PTE_TRY([[maybe_unused]] const int64_t rewritten,
+            passes::decompose(plain, operators_with_kernels()));
   }
   PTE_TRY(program::Program emitted, lowering::emit(plain, {.any_kernel = true}));
   PTE_CHECK(program::verify(emitted));

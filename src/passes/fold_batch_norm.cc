@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/checked.h"
+#include "base/pages.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -14,19 +15,15 @@ namespace {
 // weight but not a batch norm cannot multiply the program without end.
 constexpr uint64_t kSlackBytes = uint64_t{1} << 20;
 
-// Memory for all new weights of a module, in few large blocks: on huge pages, where Tensor::zeros()
-// puts large blocks, writing them costs a tenth of what it costs weight by weight. A block lives as
-// long as a tensor in it.
+// Memory for new weights: small ones share blocks, which live as long as a tensor in them.
 class Arena {
  public:
-  // `left`: an upper bound of the bytes still to come.
-  Result<Tensor> make(DType dtype, const Sizes& sizes, uint64_t left) {
+  Result<Tensor> make(DType dtype, const Sizes& sizes) {
     const auto bytes = byte_count(dtype, sizes);
-    if (!bytes.has_value()) return Tensor::zeros(dtype, sizes);  // says why it cannot
+    if (!bytes.has_value() || *bytes > kBlock / 4) return Tensor::zeros(dtype, sizes);
     const uint64_t wanted = align_up(*bytes, 64);
     if (block_.nbytes() - used_ < wanted) {
-      const uint64_t size = std::max<uint64_t>(wanted, std::min<uint64_t>(left, kBlock));
-      PTE_TRY(block_, Tensor::zeros(DType::kUInt8, {static_cast<int64_t>(size)}));
+      PTE_TRY(block_, Tensor::zeros(DType::kUInt8, {static_cast<int64_t>(kBlock)}));
       used_ = 0;
     }
     Tensor made = Tensor::view(dtype, sizes, contiguous_strides(sizes), block_.data() + used_,
@@ -36,7 +33,7 @@ class Arena {
   }
 
  private:
-  static constexpr uint64_t kBlock = uint64_t{16} << 20;
+  static constexpr uint64_t kBlock = uint64_t{512} << 10;
   Tensor block_;
   uint64_t used_ = 0;
 };
@@ -142,11 +139,11 @@ std::optional<Affine> affine_of(const Module& module, const Node& norm, int64_t 
   return affine;
 }
 
-Result<std::optional<Tensor>> scale_weight(Arena& arena, uint64_t budget, const Tensor& weight,
-                                           const Layer& layer, const Affine& affine) {
+Result<std::optional<Tensor>> scale_weight(Arena& arena, const Tensor& weight, const Layer& layer,
+                                           const Affine& affine) {
   if (!is_floating(weight.dtype())) return std::optional<Tensor>();
   PTE_TRY(const Tensor from, weight.contiguous());
-  PTE_TRY(Tensor to, arena.make(weight.dtype(), weight.sizes(), budget));
+  PTE_TRY(Tensor to, arena.make(weight.dtype(), weight.sizes()));
   const bool known = dispatch(weight.dtype(), [&]<typename T>(T) {
     const T* in = from.template data_as<T>();
     T* out = to.template mutable_data_as<T>();
@@ -162,6 +159,7 @@ Result<std::optional<Tensor>> scale_weight(Arena& arena, uint64_t budget, const 
     }
   });
   if (!known) return std::optional<Tensor>();
+  release_pages(weight.bytes(), weight.owner());
   return std::optional<Tensor>(std::move(to));
 }
 
@@ -186,10 +184,11 @@ Result<std::optional<Tensor>> make_bias(const Module& module, const Node& node, 
 class Folder {
  public:
   Folder(Module& module, Graph& graph, const std::set<std::string, std::less<>>& written,
-         Arena& arena, uint64_t& budget)
+         const ReplacedConstants& replaced, Arena& arena, uint64_t& budget)
       : module_(module),
         graph_(graph),
         written_(written),
+        replaced_(replaced),
         arena_(arena),
         budget_(budget),
         outputs_(output_values(graph)) {}
@@ -219,13 +218,13 @@ class Folder {
     PTE_TRY(std::optional<Tensor> bias,
             make_bias(module_, *node, *layer, *affine, weight_data->dtype()));
     if (!bias.has_value()) return false;
-    PTE_TRY(std::optional<Tensor> scaled,
-            scale_weight(arena_, budget_, *weight_data, *layer, *affine));
+    PTE_TRY(std::optional<Tensor> scaled, scale_weight(arena_, *weight_data, *layer, *affine));
     if (!scaled.has_value()) return false;
     budget_ -= std::min<uint64_t>(budget_, scaled->nbytes() + bias->nbytes());
 
     const std::string weight_key = *weight->constant();
     const Value* old_bias = node->input(layer->bias_arg);
+    const std::vector<Value*> read = norm->inputs();
     const std::string bias_key =
         old_bias != nullptr ? *old_bias->constant() : bias_name(weight_key);
     constexpr auto kParameter = ir::Constant::Kind::kParameter;
@@ -236,6 +235,9 @@ class Folder {
     std::vector<Value*> with(norm->results().size(), nullptr);
     with[0] = input;
     replace(norm, with, /*take_names=*/false);
+    replaced_.let_go(module_, graph_, weight);
+    if (old_bias != nullptr) replaced_.let_go(module_, graph_, old_bias);
+    for (const Value* value : read) replaced_.let_go(module_, graph_, value);
     return true;
   }
 
@@ -259,6 +261,7 @@ class Folder {
   Module& module_;
   Graph& graph_;
   const std::set<std::string, std::less<>>& written_;
+  const ReplacedConstants& replaced_;
   Arena& arena_;
   uint64_t& budget_;
   std::unordered_set<const Value*> outputs_;
@@ -268,11 +271,12 @@ class Folder {
 
 Result<int64_t> fold_batch_norm(ir::Module& module) {
   const auto written = written_constants(module);
+  const ReplacedConstants replaced(module);
   Arena arena;
   uint64_t budget = kSlackBytes;
   for (const auto& [key, constant] : module.constants) budget += constant.data.nbytes();
   PTE_TRY(const int64_t changes, for_each_graph(module, [&](Graph& graph) -> Result<int64_t> {
-            Folder folder(module, graph, written, arena, budget);
+            Folder folder(module, graph, written, replaced, arena, budget);
             int64_t count = 0;
             for (Node* node : graph.nodes()) {
               PTE_TRY(const bool folded, folder.visit(node));

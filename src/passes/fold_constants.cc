@@ -1,5 +1,4 @@
-#include <map>
-
+#include "base/pages.h"
 #include "passes/evaluate.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -12,13 +11,8 @@ constexpr uint64_t kTinyBytes = 64;
 
 class Folder {
  public:
-  explicit Folder(Module& module) : module_(module), written_(written_constants(module)) {
-    for (const Graph* graph : all_graphs(std::as_const(module))) {
-      for (const Value* value : graph->constants()) {
-        if (graph->has_uses(value)) ++readers_[*value->constant()];
-      }
-    }
-  }
+  explicit Folder(Module& module)
+      : module_(module), written_(written_constants(module)), replaced_(module) {}
 
   Result<bool> visit(Graph& graph, Node* node) {
     if (!can_evaluate(*node) || node->results().size() != 1) return false;
@@ -29,8 +23,8 @@ class Folder {
       if (!input->is_constant() || written_.contains(*input->constant())) return false;
       const Tensor* data = module_.data_of(input);
       if (data == nullptr) return false;
-      const bool last_reader = input->users().size() == 1 && !graph.is_output(input) &&
-                               readers_[*input->constant()] == 1;
+      const bool last_reader =
+          input->users().size() == 1 && !graph.is_output(input) && replaced_.read_here_only(input);
       if (last_reader) released += data->nbytes();
     }
     const auto sizes = node->result()->tensor().static_sizes();
@@ -45,8 +39,13 @@ class Folder {
     Value* made = module_.add_constant(graph, *first->constant() + "_" + short_name(*node),
                                        std::move(*data), kind);
     if (made->type() != node->result()->type()) return false;
-    readers_[*made->constant()] = 1;
+    replaced_.add(made);
     replace(node, {made}, /*take_names=*/false);
+    for (const Value* input : inputs) {
+      const Tensor* read = module_.data_of(input);
+      if (read != nullptr) release_pages(read->bytes(), read->owner());
+      replaced_.let_go(module_, graph, input);
+    }
     return true;
   }
 
@@ -58,7 +57,7 @@ class Folder {
 
   Module& module_;
   std::set<std::string, std::less<>> written_;
-  std::map<std::string, int, std::less<>> readers_;  // graphs that read a constant
+  ReplacedConstants replaced_;
 };
 
 }  // namespace

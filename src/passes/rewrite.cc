@@ -1,7 +1,6 @@
 #include "passes/rewrite.h"
 
 #include <algorithm>
-#include <map>
 
 namespace pte::passes {
 namespace {
@@ -40,6 +39,25 @@ Result<int64_t> for_each_graph(Module& module,
     changes += count;
   }
   return changes;
+}
+
+ReplacedConstants::ReplacedConstants(const Module& module) {
+  for (const Graph* graph : all_graphs(module)) {
+    for (const Value* value : graph->constants()) {
+      if (graph->has_uses(value)) ++readers_[*value->constant()];
+    }
+  }
+}
+
+bool ReplacedConstants::read_here_only(const Value* constant) const {
+  const auto it = readers_.find(*constant->constant());
+  return it != readers_.end() && it->second == 1;
+}
+
+void ReplacedConstants::let_go(Module& module, const Graph& graph, const Value* constant) const {
+  if (!constant->is_constant() || !read_here_only(constant) || graph.has_uses(constant)) return;
+  const auto it = module.constants.find(*constant->constant());
+  if (it != module.constants.end()) it->second.data = Tensor();
 }
 
 std::set<std::string, std::less<>> written_constants(const Module& module) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -32,6 +33,22 @@ Result<int64_t> for_each_graph(Module& module, const std::function<Result<int64_
 
 // Keys of the constants that some method writes: their values are not known before run time.
 std::set<std::string, std::less<>> written_constants(const Module& module);
+
+// Lets go of weights as a pass replaces them, so that old and new ones never fill memory together.
+class ReplacedConstants {
+ public:
+  explicit ReplacedConstants(const Module& module);
+  // A constant made since then, read in one graph.
+  void add(const Value* made) { readers_[*made->constant()] = 1; }
+  // True if no graph but that of `constant` reads it.
+  bool read_here_only(const Value* constant) const;
+  // The tensor of `constant` goes if nothing in the module reads it any more; the constant itself
+  // stays until drop_unused_constants().
+  void let_go(Module& module, const Graph& graph, const Value* constant) const;
+
+ private:
+  std::map<std::string, int, std::less<>> readers_;  // graphs that read a constant
+};
 
 // The values that a graph returns, for many questions in a row.
 std::unordered_set<const Value*> output_values(const Graph& graph);

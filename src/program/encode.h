@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/result.h"
@@ -14,6 +15,7 @@ namespace pte::program {
 struct Piece {
   uint64_t offset = 0;
   Bytes bytes;
+  std::shared_ptr<const void> owner;
 };
 
 struct Segment {

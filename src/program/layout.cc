@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/checked.h"
+#include "base/pages.h"
 #include "program/encode.h"
 #include "program/quote.h"
 
@@ -37,9 +38,9 @@ class LayoutMaker {
   }
 
  private:
-  void put(uint64_t offset, Bytes bytes) {
-    if (!bytes.empty()) out_.pieces.push_back({offset, bytes});
-    out_.total = offset + bytes.size();
+  void put(uint64_t offset, const Blob& blob) {
+    if (blob.size() > 0) out_.pieces.push_back({offset, blob.bytes, blob.owner});
+    out_.total = offset + blob.size();
   }
 
   void constants() {
@@ -48,7 +49,7 @@ class LayoutMaker {
     for (size_t i = 1; i < program_.constants.size(); ++i) {
       const uint64_t begin = align_up(end, kConstantAlignment);
       out_.constant_offsets.push_back(begin);
-      put(begin, program_.constants[i].bytes);
+      put(begin, program_.constants[i]);
       end = begin + program_.constants[i].size();
     }
     out_.total = end;
@@ -62,7 +63,7 @@ class LayoutMaker {
     out_.mutable_offsets.push_back(0);
     for (size_t i = 1; i < program_.mutable_data.size(); ++i) {
       out_.mutable_offsets.push_back(end);
-      put(base + end, program_.mutable_data[i].bytes);
+      put(base + end, program_.mutable_data[i]);
       end += program_.mutable_data[i].size();
     }
     out_.segments.push_back({base, end});
@@ -83,7 +84,7 @@ class LayoutMaker {
       out_.segments.push_back({begin, 0});
       return index;
     }
-    put(begin, blob.bytes);
+    put(begin, blob);
     out_.segments.push_back({begin, blob.size()});
     return index;
   }
@@ -115,6 +116,7 @@ class LayoutMaker {
     for (const NamedData& entry : program_.named_data) {
       const auto next = static_cast<uint32_t>(out_.segments.size());
       out_.named_data.push_back(seen.find_or_insert(entry.data.bytes, next));
+      release_pages(entry.data.bytes, entry.data.owner);
       if (out_.named_data.back() != next) continue;
       PTE_CHECK(segment(entry.data).at(fmt::format("named data {}", quote(entry.key))));
     }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/pages.h"
 #include "program/encode.h"
 #include "program/header.h"
 #include "program/verify.h"
@@ -51,6 +52,7 @@ Status write_program(const Program& program, const std::string& path) {
   for (const Piece& piece : file.layout.pieces) {
     PTE_CHECK(out.pad(file.head.size() + piece.offset - out.position()));
     PTE_CHECK(out.write(piece.bytes));
+    release_pages(piece.bytes, piece.owner);
   }
   PTE_CHECK(out.pad(file.head.size() + file.layout.total - out.position()));
   return out.commit();

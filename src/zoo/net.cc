@@ -1,9 +1,10 @@
 #include "zoo/net.h"
 
+#include "base/pages.h"
+
 namespace pte::zoo {
 namespace {
 
-// The weight as the graph needs it: float32, dense row-major. A view where it is that already.
 Result<Tensor> as_float32(const Tensor& tensor) {
   PTE_TRY(Tensor dense, tensor.contiguous());
   if (dense.dtype() == DType::kFloat32) return dense;
@@ -18,10 +19,23 @@ Result<Tensor> as_float32(const Tensor& tensor) {
     for (int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
   });
   if (!known) return unsupported("is {}, which cannot be converted to float32", dense.describe());
+  release_pages(tensor.bytes(), tensor.owner());
   return out;
 }
 
 }  // namespace
+
+Result<Tensor> Float32Weights::get(const std::string& name, const Tensor& tensor) {
+  if (tensor.dtype() == DType::kFloat32) return as_float32(tensor);
+  Copy& copy = copies_[name];
+  if (std::shared_ptr<const void> owner = copy.owner.lock()) {
+    return Tensor::view(DType::kFloat32, tensor.sizes(), contiguous_strides(tensor.sizes()),
+                        copy.data, std::move(owner));
+  }
+  PTE_TRY(Tensor made, as_float32(tensor));
+  copy = {made.owner(), made.data()};
+  return made;
+}
 
 ir::Value* Net::fail(Error error) {
   if (status_) status_ = std::move(error);
@@ -46,7 +60,7 @@ ir::Value* Net::weight(std::string name, Sizes sizes, ir::Constant::Kind kind) {
   }
   const Tensor* tensor = state().find(name);
   if (!tensor) return fail(internal_error("weight '{}' was not checked", name));
-  auto converted = as_float32(*tensor);
+  auto converted = source_.float32->get(name, *tensor);
   if (!converted) return fail(std::move(converted.error()).at(name));
   return builder_->constant(std::move(name), std::move(*converted), kind);
 }
@@ -72,7 +86,7 @@ ir::Value* Net::keep_result(const std::string& name,
   for (const Weight& weight : weights) {
     const Tensor* tensor = state().find(weight.name);
     if (!tensor) return fail(internal_error("weight '{}' was not checked", weight.name));
-    auto converted = as_float32(*tensor);
+    auto converted = source_.float32->get(weight.name, *tensor);
     if (!converted) return fail(std::move(converted.error()).at(weight.name));
     tensors.push_back(std::move(*converted));
   }

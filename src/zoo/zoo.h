@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -18,6 +20,21 @@ namespace pte::zoo {
 
 class Net;
 
+// Weights of other floating types, converted for the graphs of a model. Two graphs made of one
+// source share them; they go with the last module that holds them. Used by one thread.
+class Float32Weights {
+ public:
+  // `tensor`, called `name`, as float32, dense row-major: a view where it is that already.
+  Result<Tensor> get(const std::string& name, const Tensor& tensor);
+
+ private:
+  struct Copy {
+    std::weak_ptr<const void> owner;
+    const std::byte* data = nullptr;
+  };
+  std::map<std::string, Copy> copies_;
+};
+
 // What a model is rebuilt from: tensors, and what a pickled module says about itself.
 struct Source {
   Source(const StateDict& tensors) : state(tensors) {}  // NOLINT: weights alone are enough
@@ -25,6 +42,7 @@ struct Source {
       : state(tensors), config(attributes) {}
   const StateDict& state;
   nlohmann::json config;  // attributes of the module: {"class": …, "yaml": {…}, "names": {…}}
+  std::shared_ptr<Float32Weights> float32 = std::make_shared<Float32Weights>();
 };
 
 struct Input {

@@ -328,6 +328,25 @@ TEST(Zoo, HalfWeightsBecomeFloat32) {
   EXPECT_TRUE(module->constants.at("fc_out.weight").data.is_contiguous());
 }
 
+TEST(Zoo, TwoGraphsOfOneSourceShareWhatWasConverted) {
+  StateDict state = zeros_for("deep_epi_cnn");
+  state.set("fc_out.bias", Tensor::of<Half>({2}, {Half(0.5f), Half(-2.0f)}));
+  const Source source(state);
+  std::weak_ptr<const void> owner;
+  {
+    const auto first = build("deep_epi_cnn", source);
+    const auto second = build("deep_epi_cnn", source);
+    ASSERT_TRUE(first && second);
+    const Tensor& bias = first->constants.at("fc_out.bias").data;
+    EXPECT_EQ(bias.data(), second->constants.at("fc_out.bias").data.data());
+    owner = bias.owner();
+  }
+  EXPECT_TRUE(owner.expired());
+  const auto third = build("deep_epi_cnn", source);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->constants.at("fc_out.bias").data.data_as<float>()[1], -2.0f);
+}
+
 TEST(Zoo, AMismatchListsEveryKindOfKey) {
   StateDict state = without(zeros_for("deep_epi_cnn"), "fc3.bias");
   state.set("fc2.weight", *Tensor::zeros(DType::kFloat32, {64, 63}));

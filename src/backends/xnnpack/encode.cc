@@ -3,6 +3,7 @@
 
 #include "backends/xnnpack/payload.h"
 #include "base/checked.h"
+#include "base/pages.h"
 #include "base/sha256.h"
 #include "schema/xnnpack_generated.h"
 
@@ -94,6 +95,7 @@ class Encoder {
     const Constant& c = graph_.constants[index];
     if (!c.data.has_data()) return invalid_argument("an XNNPACK constant without data");
     std::string key = c.key.empty() ? sha256_hex(c.data.bytes()) : c.key;
+    release_pages(c.data.bytes(), c.data.owner());
     const uint32_t id = entry(std::move(key), c.data);
     entry_of_constant_.emplace(index, id);
     return id;

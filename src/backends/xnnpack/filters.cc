@@ -1,5 +1,8 @@
 #include "backends/xnnpack/filters.h"
 
+#include "base/pages.h"
+#include "passes/rewrite.h"
+
 namespace pte::xnnpack {
 
 Result<Tensor> as_type(const Tensor& tensor, DType dtype) {
@@ -68,6 +71,33 @@ Result<Tensor> arrange_filter(const Tensor& weight, const ConvSpec& spec) {
             rearranged(weight, {g * ocg, h, w, icg}, {s[0], sh, sw, s[1]}, {g * ocg, h, w, icg}));
   }
   return packed;
+}
+
+Status order_filters(ir::Module& module, const ir::Graph& graph,
+                     const std::vector<ir::Node*>& nodes) {
+  const passes::ReplacedConstants constants(module);
+  for (const ir::Node* node : nodes) {
+    if (!node->is(Op::aten_convolution)) continue;
+    const ir::Value* weight = node->input(1);
+    const Tensor* data = frozen_data(module, weight);
+    const auto spec = conv_spec(*node);
+    if (!spec || data == nullptr || data->dtype() != DType::kFloat32 || spec->transposed) continue;
+    if (weight->users().size() != 1 || graph.is_output(weight) ||
+        !constants.read_here_only(weight)) {
+      continue;
+    }
+    PTE_TRY(const Tensor packed, pack_filter(*data, *spec));
+    release_pages(data->bytes(), data->owner());
+    PTE_TRY(Tensor ordered,
+            unpack_filter(packed, spec->params,
+                          spec->depthwise ? NodeKind::kDepthwiseConv2d : NodeKind::kConv2d));
+    if (spec->one_d) {
+      const Strides& s = ordered.strides();
+      ordered = ordered.with_layout(data->sizes(), {s[0], s[1], s[3]});
+    }
+    module.constants.at(*weight->constant()).data = std::move(ordered);
+  }
+  return {};
 }
 
 Result<Tensor> unpack_filter(const Tensor& packed, const ConvParams& p, NodeKind kind) {

@@ -13,6 +13,12 @@ Result<Tensor> pack_filter(const Tensor& weight, const ConvSpec& spec);
 // The same of any type, which stays.
 Result<Tensor> arrange_filter(const Tensor& weight, const ConvSpec& spec);
 
+// Puts filters that one node of `nodes` alone reads into the order that pack_filter() gives, one by
+// one: constants of `module` keep their sizes and change their strides, and are then packed without
+// a second copy of all of them.
+Status order_filters(ir::Module& module, const ir::Graph& graph,
+                     const std::vector<ir::Node*>& nodes);
+
 // The way back: [out, in / groups, height, width], or [in, out / groups, height, width] for a
 // transposed convolution; of any type, and where possible a view of the same memory in another dim
 // order. Fails when the sizes do not fit the parameters.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backends/xnnpack/filters.h"
 #include "backends/xnnpack/testing.h"
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -35,6 +36,36 @@ Lowered lower_text(const std::string& text) {
     if (graph) result.graphs.push_back(std::move(*graph));
   }
   return result;
+}
+
+TEST(OrderFilters, PackedWithoutASecondCopy) {
+  auto module = ir::parse_module(R"(module "m" {
+const @w: float32[2,3,1,2] parameter = dense [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+const @shared: float32[2,2,1,1] parameter = dense [1, 2, 3, 4]
+func forward(%x: float32[1,3,4,4]) {
+  %w = const @w
+  %s = const @shared
+  %a: float32[1,2,4,3] = aten.convolution.default(%x, %w, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+  %b: float32[1,2,4,3] = aten.convolution.default(%a, %s, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+  %c: float32[1,2,4,3] = aten.convolution.default(%b, %s, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+  return %c
+}
+})");
+  ASSERT_TRUE(module) << module.error().message;
+  const ir::Graph& graph = module->forward();
+  const std::byte* shared = module->constants.at("shared").data.data();
+  ASSERT_TRUE(order_filters(*module, graph, graph.nodes()));
+  ASSERT_TRUE(ir::verify(*module));
+  EXPECT_EQ(module->constants.at("shared").data.data(), shared);  // two read it
+  const Tensor& ordered = module->constants.at("w").data;
+  EXPECT_EQ(ordered.sizes(), (Sizes{2, 3, 1, 2}));
+  EXPECT_EQ(ordered.strides(), (Strides{6, 1, 6, 3}));
+  const auto packed = pack_filter(ordered, *conv_spec(*graph.nodes().front()));
+  ASSERT_TRUE(packed);
+  EXPECT_EQ(packed->data(), ordered.data());
+  EXPECT_EQ(packed->sizes(), (Sizes{2, 1, 2, 3}));
+  const float* values = packed->data_as<float>();
+  EXPECT_EQ(std::vector<float>(values, values + 6), (std::vector<float>{0, 2, 4, 1, 3, 5}));
 }
 
 std::string kinds(const XnnGraph& graph) {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "backends/xnnpack/filters.h"
 #include "backends/xnnpack/lower.h"
 #include "backends/xnnpack/support.h"
 
@@ -147,6 +148,7 @@ Status apply(Module& module, Graph& graph, const PartitionResult& parts) {
   StoredQuants quants = stored_quants(parts.groups);
   for (const Group& group : parts.groups) {
     const GroupInterface interface = interface_of(module, graph, group);
+    PTE_CHECK(order_filters(module, graph, group.nodes));
     PTE_TRY(ir::DelegatePayload payload, lower(module, graph, group, interface, quants));
     const auto delegate = static_cast<int64_t>(module.delegates.size());
     module.delegates.push_back(std::move(payload));

@@ -1,0 +1,29 @@
+// Memory handed back to the system before it would go by itself, so that converting a model takes
+// little more memory than what it writes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace pte {
+
+// How the owner of a mapped file's bytes lets go of them; see MappedFile::owner().
+struct Unmap {
+  size_t size = 0;
+  void operator()(const void* data) const;
+};
+
+// Takes the pages that hold `bytes` out of this process until they are read again, if `owner` maps
+// a file; other memory is left alone. For whoever has read a whole weight and goes on to the next.
+void release_pages(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
+
+// The same for code and read-only data that the process has run through: between the steps of a
+// long job, none of which calls what the one before it did. Release builds only, as it would take a
+// debugger's breakpoints along.
+void release_code();
+
+// Gives free heap memory back, after a step that took much of it in small pieces.
+void release_heap();
+
+}  // namespace pte
