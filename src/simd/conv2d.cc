@@ -12,7 +12,71 @@ namespace {
 constexpr std::array<std::string_view, 6> kNames{"auto",      "gemm",      "direct",
                                                  "winograd2", "winograd4", "depthwise"};
 
-Status check_shape(const Conv2dShape& s) {
+bool is_depthwise(const Conv2dShape& s) {
+  return s.groups == s.in_channels && s.groups == s.out_channels && s.groups > 1 && !s.input_nchw;
+}
+
+bool is_winograd(const Conv2dShape& s) {
+  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 &&
+         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && !s.input_nchw;
+}
+
+// By multiplications and what the transforms add to them (shares measured with simd_bench). F(4,3)
+// quadruples the weights; where that would no longer fit a cache, F(2,3) has to do.
+ConvAlgorithm best_of_direct_and_winograd(const Conv2dShape& s, bool allowed) {
+  constexpr int64_t kLargestWeights = 4 << 20;  // floats
+  if (!allowed || !is_winograd(s) || s.in_channels < 8 || s.out_channels < 8) {
+    return ConvAlgorithm::kDirect;
+  }
+  const auto tiles = [&](int64_t m) {
+    return static_cast<double>(ceil_div(s.out_h(), m) * ceil_div(s.out_w(), m));
+  };
+  const double direct = 9.0 * static_cast<double>(s.out_h() * s.out_w());
+  const double small = 1.2 * 16.0 * tiles(2);
+  const bool fits = 36 * s.in_channels * s.out_channels <= kLargestWeights;
+  const double large = fits ? 1.4 * 36.0 * tiles(4) : small + 1;
+  if (direct <= std::min(small, large)) return ConvAlgorithm::kDirect;
+  return large < small ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd2;
+}
+
+bool is_pointwise(const Conv2dShape& s) {
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.groups == 1 && !s.input_nchw && s.pad_top == 0 &&
+         s.pad_left == 0 && s.pad_bottom == 0 && s.pad_right == 0;
+}
+
+Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2dOptions& options) {
+  PTE_CHECK(check_conv_shape(shape));
+  ConvAlgorithm algorithm = options.algorithm;
+  if (algorithm == ConvAlgorithm::kAuto) {
+    algorithm = is_depthwise(shape)   ? ConvAlgorithm::kDepthwise
+                : is_pointwise(shape) ? ConvAlgorithm::kGemm
+                                      : best_of_direct_and_winograd(shape, options.winograd);
+  }
+  const bool possible = algorithm == ConvAlgorithm::kDepthwise ? is_depthwise(shape)
+                        : algorithm == ConvAlgorithm::kGemm    ? is_pointwise(shape)
+                        : algorithm == ConvAlgorithm::kDirect  ? true
+                                                               : is_winograd(shape);
+  if (possible) {
+    switch (algorithm) {
+      case ConvAlgorithm::kGemm:
+      case ConvAlgorithm::kDirect:
+        return make_direct_conv(shape, options.isa, algorithm);
+      case ConvAlgorithm::kDepthwise:
+        return make_depthwise_conv(shape, options.isa);
+      case ConvAlgorithm::kWinograd2:
+      case ConvAlgorithm::kWinograd4:
+        return make_winograd_conv(shape, options.isa, algorithm);
+      case ConvAlgorithm::kAuto:
+        break;
+    }
+  }
+  return unsupported("a {} x {} convolution with {} groups cannot be done by algorithm '{}'",
+                     shape.kernel_h, shape.kernel_w, shape.groups, conv_algorithm_name(algorithm));
+}
+
+}  // namespace
+
+Status check_conv_shape(const Conv2dShape& s) {
   const auto bad = [](std::string_view what, int64_t value) {
     return invalid_argument("convolution: {} is {}, which is out of range", what, value);
   };
@@ -61,70 +125,6 @@ Status check_shape(const Conv2dShape& s) {
   }
   return {};
 }
-
-bool is_depthwise(const Conv2dShape& s) {
-  return s.groups == s.in_channels && s.groups == s.out_channels && s.groups > 1 && !s.input_nchw;
-}
-
-bool is_winograd(const Conv2dShape& s) {
-  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 &&
-         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && !s.input_nchw;
-}
-
-// By multiplications and what the transforms add to them (shares measured with simd_bench). F(4,3)
-// quadruples the weights; where that would no longer fit a cache, F(2,3) has to do.
-ConvAlgorithm best_of_direct_and_winograd(const Conv2dShape& s, bool allowed) {
-  constexpr int64_t kLargestWeights = 4 << 20;  // floats
-  if (!allowed || !is_winograd(s) || s.in_channels < 8 || s.out_channels < 8) {
-    return ConvAlgorithm::kDirect;
-  }
-  const auto tiles = [&](int64_t m) {
-    return static_cast<double>(ceil_div(s.out_h(), m) * ceil_div(s.out_w(), m));
-  };
-  const double direct = 9.0 * static_cast<double>(s.out_h() * s.out_w());
-  const double small = 1.2 * 16.0 * tiles(2);
-  const bool fits = 36 * s.in_channels * s.out_channels <= kLargestWeights;
-  const double large = fits ? 1.4 * 36.0 * tiles(4) : small + 1;
-  if (direct <= std::min(small, large)) return ConvAlgorithm::kDirect;
-  return large < small ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd2;
-}
-
-bool is_pointwise(const Conv2dShape& s) {
-  return s.kernel_h == 1 && s.kernel_w == 1 && s.groups == 1 && !s.input_nchw && s.pad_top == 0 &&
-         s.pad_left == 0 && s.pad_bottom == 0 && s.pad_right == 0;
-}
-
-Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2dOptions& options) {
-  PTE_CHECK(check_shape(shape));
-  ConvAlgorithm algorithm = options.algorithm;
-  if (algorithm == ConvAlgorithm::kAuto) {
-    algorithm = is_depthwise(shape)   ? ConvAlgorithm::kDepthwise
-                : is_pointwise(shape) ? ConvAlgorithm::kGemm
-                                      : best_of_direct_and_winograd(shape, options.winograd);
-  }
-  const bool possible = algorithm == ConvAlgorithm::kDepthwise ? is_depthwise(shape)
-                        : algorithm == ConvAlgorithm::kGemm    ? is_pointwise(shape)
-                        : algorithm == ConvAlgorithm::kDirect  ? true
-                                                               : is_winograd(shape);
-  if (possible) {
-    switch (algorithm) {
-      case ConvAlgorithm::kGemm:
-      case ConvAlgorithm::kDirect:
-        return make_direct_conv(shape, options.isa, algorithm);
-      case ConvAlgorithm::kDepthwise:
-        return make_depthwise_conv(shape, options.isa);
-      case ConvAlgorithm::kWinograd2:
-      case ConvAlgorithm::kWinograd4:
-        return make_winograd_conv(shape, options.isa, algorithm);
-      case ConvAlgorithm::kAuto:
-        break;
-    }
-  }
-  return unsupported("a {} x {} convolution with {} groups cannot be done by algorithm '{}'",
-                     shape.kernel_h, shape.kernel_w, shape.groups, conv_algorithm_name(algorithm));
-}
-
-}  // namespace
 
 std::string_view conv_algorithm_name(ConvAlgorithm algorithm) {
   return kNames[static_cast<size_t>(algorithm)];

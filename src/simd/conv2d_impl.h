@@ -47,6 +47,9 @@ std::unique_ptr<Conv2dImpl> make_winograd_conv(const Conv2dShape& shape, Isa isa
                                                ConvAlgorithm algorithm);
 std::unique_ptr<Conv2dImpl> make_depthwise_conv(const Conv2dShape& shape, Isa isa);
 
+// Extents that no tensor in memory could have, and kernels that do not fit, are errors.
+Status check_conv_shape(const Conv2dShape& shape);
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 inline void set_epilogue(const Epilogue& epilogue, TileArgs* tile) {

@@ -1,7 +1,7 @@
 // The kernels on the shapes of models, one thread: microseconds, GFLOP/s, share of the core's
 // measured FMA peak and, where oneDNN was found, its time for the same work and the ratio.
 //
-//   simd_bench [--isa NAME] [--filter TEXT] [--seconds S] [--no-onednn]
+//   simd_bench [--isa NAME] [--filter TEXT] [--seconds S] [--algorithm NAME] [--no-onednn] [--int8]
 //
 // Times are the least of many runs, in processor time of the thread; ours and oneDNN's take turns,
 // so that both see the same machine.
@@ -23,6 +23,7 @@
 #include "simd/gemm.h"
 #include "simd/matmul.h"
 #include "simd/peak.h"
+#include "simd/qconv2d.h"
 #include "simd/testing.h"
 
 #ifdef PTE_BENCH_ONEDNN
@@ -40,6 +41,7 @@ struct Flags {
   std::string filter;
   double seconds = 0.2;
   bool onednn = true;
+  bool int8 = false;
   ConvAlgorithm algorithm = ConvAlgorithm::kAuto;
 };
 
@@ -272,6 +274,27 @@ void bench_conv(const Flags& flags, const ConvCase& one, double peak, Sums* sums
   sums->add(times);
 }
 
+// int8: the share is of the fp32 peak, so what it gains shows.
+void bench_qconv(const Flags& flags, const ConvCase& one, double peak) {
+  const Conv2dShape& s = one.shape;
+  if (s.input_nchw) return;
+  const int64_t taps = s.in_channels / s.groups * s.kernel_h * s.kernel_w;
+  const std::vector<int8_t> input(static_cast<size_t>(s.n * s.h * s.w * s.in_channels), 3);
+  const std::vector<int8_t> weights(static_cast<size_t>(s.out_channels * taps), 2);
+  const std::vector<float> scale(static_cast<size_t>(s.out_channels), 0.01f);
+  const int64_t outputs = s.n * s.out_h() * s.out_w() * s.out_channels;
+  std::vector<int8_t> output(static_cast<size_t>(outputs));
+  QConv2dShape shape;
+  shape.conv = s;
+  auto conv = QConv2d::make(shape, weights.data(), nullptr, scale.data(), flags.isa);
+  if (!conv.has_value()) return;
+  const QConv2d::Args args{input.data(), s.in_channels, output.data(), s.out_channels};
+  auto scratch = scratch_of(conv->scratch_bytes());
+  void* at = aligned(scratch);
+  const Times times = measure([&] { conv->run(args, 0, conv->tasks(), at); }, {}, flags.seconds);
+  print(one.name, "int8", 2.0 * static_cast<double>(outputs * taps), times, peak);
+}
+
 void bench_matmul(const Flags& flags, std::string_view name, const Matmul::Shape& s, double peak) {
   if (!wanted(flags, name)) return;
   const auto a = random_floats(s.batch * s.m * s.k, 1);
@@ -331,6 +354,10 @@ int run(int argc, char** argv) {
       flags.onednn = false;
       continue;
     }
+    if (flag == "--int8") {
+      flags.int8 = true;
+      continue;
+    }
     ++i;
     if (flag == "--isa") {
       auto isa = parse_isa(value);
@@ -351,7 +378,7 @@ int run(int argc, char** argv) {
     } else {
       fmt::print(stderr,
                  "usage: simd_bench [--isa NAME] [--filter TEXT] [--seconds S] [--algorithm NAME] "
-                 "[--no-onednn]\n");
+                 "[--no-onednn] [--int8]\n");
       return 2;
     }
   }
@@ -367,6 +394,7 @@ int run(int argc, char** argv) {
   bench_attention(flags, "yolo11n_10_attention", {1, 2, 400, 400, 32, 64, false}, peak);
   for (const ConvCase& one : model_convs()) {
     if (wanted(flags, one.name)) bench_conv(flags, one, peak, &sums);
+    if (wanted(flags, one.name) && flags.int8) bench_qconv(flags, one, peak);
   }
   if (sums.count > 0) {
     fmt::print("geometric mean against oneDNN over {} cases: x{:.3f}\n", sums.count,

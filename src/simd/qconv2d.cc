@@ -1,0 +1,408 @@
+#include "simd/qconv2d.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "simd/conv2d_impl.h"
+#include "simd/qdepthwise_rows.h"
+#include "simd/qtile.h"
+
+namespace pte::simd {
+
+class QConv2dImpl {
+ public:
+  explicit QConv2dImpl(const QConv2dShape& shape) : shape_(shape) {
+    out_h_ = shape.conv.out_h();
+    out_w_ = shape.conv.out_w();
+  }
+  virtual ~QConv2dImpl() = default;
+  QConv2dImpl(const QConv2dImpl&) = delete;
+  QConv2dImpl& operator=(const QConv2dImpl&) = delete;
+
+  virtual size_t packed_bytes() const = 0;
+  virtual void pack(const int8_t* weights, const int32_t* bias, const float* scale,
+                    std::byte* packed) const = 0;
+  virtual void run(const QConv2d::Args& args, int64_t begin, int64_t end, void* scratch) const = 0;
+
+  QConv2dShape shape_;
+  Buffer packed_;
+  int64_t tasks_ = 0;
+  size_t scratch_bytes_ = 0;
+
+ protected:
+  int64_t out_h_ = 0;
+  int64_t out_w_ = 0;
+};
+
+namespace {
+
+constexpr int64_t kBandBytes = 256 * 1024;
+constexpr int64_t kWantedTasks = 16;
+constexpr int64_t kSmallestTask = 512 * 1024;  // multiply-adds
+constexpr int64_t kMostRows = 4096;
+constexpr int64_t kSlack = 64;  // groups may reach behind the last value; its weights are zero
+
+int64_t whole_lines(int64_t bytes) { return ceil_div(bytes, 64) * 64; }
+
+// Implicit GEMM over input rows converted to what the inner loop takes.
+class QDirect final : public QConv2dImpl {
+ public:
+  QDirect(const QConv2dShape& shape, Isa isa) : QConv2dImpl(shape), tiles_(qtile_set(isa)) {
+    geometry_ = shape.conv;
+    Conv2dShape& s = geometry_;
+    if (s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 &&
+        s.pad_top + s.pad_left + s.pad_bottom + s.pad_right == 0) {
+      s.h = s.n * s.h * s.w;
+      s.n = s.h == 0 ? 0 : 1;
+      s.w = 1;
+    }
+    band_out_h_ = s.out_h();
+    band_out_w_ = s.out_w();
+    depth_ = s.in_channels / s.groups;
+    columns_ = s.out_channels / s.groups;
+    // Kernel positions of a row that follow each other in memory are one tap.
+    merged_ = s.groups == 1 && s.dilation_w == 1;
+    taps_ = merged_ ? s.kernel_h : s.kernel_h * s.kernel_w;
+    tap_depth_ = merged_ ? depth_ * s.kernel_w : depth_;
+    tap_groups_ = ceil_div(tap_depth_, tiles_.group);
+    panels_ = ceil_div(columns_, tiles_.panel_width);
+    plan();
+  }
+
+  size_t packed_bytes() const override {
+    return static_cast<size_t>(geometry_.groups * group_bytes());
+  }
+
+  void pack(const int8_t* weights, const int32_t* bias, const float* scale,
+            std::byte* packed) const override {
+    const Conv2dShape& s = geometry_;
+    const int64_t area = s.kernel_h * s.kernel_w;
+    // Inputs come as value - zero point, or as value + 128: then the rest goes into the bias.
+    const int32_t offset = tiles_.input_bytes == 1 ? 128 + shape_.input_zero_point : 0;
+    for (int64_t g = 0; g < s.groups; ++g) {
+      std::byte* group = packed + g * group_bytes();
+      auto* biases = reinterpret_cast<int32_t*>(group);
+      auto* scales = reinterpret_cast<float*>(group + table_bytes());
+      for (int64_t j = 0; j < columns_; ++j) {
+        const int64_t o = g * columns_ + j;
+        scales[j] = scale[o];
+        const int64_t panel = j / tiles_.panel_width;
+        const int64_t lane = j % tiles_.panel_width;
+        std::byte* to = group + 2 * table_bytes() + panel * panel_bytes();
+        int32_t sum = 0;
+        for (int64_t t = 0; t < taps_; ++t) {
+          for (int64_t i = 0; i < tap_depth_; ++i) {
+            const int64_t ky = merged_ ? t : t / s.kernel_w;
+            const int64_t kx = merged_ ? i / depth_ : t % s.kernel_w;
+            const int8_t w = weights[(o * depth_ + i % depth_) * area + ky * s.kernel_w + kx];
+            sum += w;
+            const int64_t at =
+                ((t * tap_groups_ + i / tiles_.group) * tiles_.panel_width + lane) * tiles_.group +
+                i % tiles_.group;
+            if (tiles_.weight_bytes == 1) {
+              std::memcpy(to + at, &w, 1);
+            } else {
+              const auto wide = static_cast<int16_t>(w);
+              std::memcpy(to + 2 * at, &wide, 2);
+            }
+          }
+        }
+        biases[j] = (bias == nullptr ? 0 : bias[o]) - offset * sum;
+      }
+    }
+  }
+
+  void run(const QConv2d::Args& args, int64_t begin, int64_t end, void* scratch) const override {
+    const Conv2dShape& s = geometry_;
+    auto* bytes = static_cast<std::byte*>(scratch);
+    const auto** rows = reinterpret_cast<const std::byte**>(bytes);
+    auto* taps = reinterpret_cast<int64_t*>(bytes + rows_bytes());
+    std::byte* band = bytes + rows_bytes() + taps_bytes();
+    const int64_t pixel = s.in_channels * tiles_.input_bytes;
+    int64_t count = 0;
+    for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+      for (int64_t kx = 0; kx < (merged_ ? 1 : s.kernel_w); ++kx) {
+        taps[count++] = (ky * s.dilation_h * padded_width() + kx * s.dilation_w) * pixel;
+      }
+    }
+    QTileArgs tile;
+    tile.rows = rows;
+    tile.taps = taps;
+    tile.tap_count = taps_;
+    tile.groups = tap_groups_;
+    tile.out_stride = args.output_stride;
+    tile.zero_point = shape_.output_zero_point;
+    tile.lowest = shape_.lowest;
+    tile.highest = shape_.highest;
+    int64_t loaded = -1;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t block = task / column_blocks_;
+      const int64_t image = block / bands_;
+      const int64_t y = block % bands_ * band_rows_;
+      const int64_t height = std::min(band_rows_, band_out_h_ - y);
+      tile.row_count = height * band_out_w_;
+      if (block != loaded) {
+        copy_band(args.input + image * s.h * s.w * args.input_stride, args.input_stride,
+                  y * s.stride_h, band_input_rows(height), band);
+        const std::byte** row = rows;
+        for (int64_t r = 0; r < height; ++r) {
+          for (int64_t x = 0; x < band_out_w_; ++x) {
+            *row++ = band + (r * s.stride_h * padded_width() + x * s.stride_w) * pixel;
+          }
+        }
+        loaded = block;
+      }
+      const int64_t first = (image * band_out_h_ + y) * band_out_w_;
+      const int64_t from = task % column_blocks_ * panels_per_block_;
+      const int64_t to = std::min(from + panels_per_block_, panels_);
+      for (int64_t g = 0; g < s.groups; ++g) {
+        const std::byte* group = packed_.as<std::byte>() + g * group_bytes();
+        for (int64_t t = 0; g > 0 && t < taps_; ++t) taps[t] += depth_ * tiles_.input_bytes;
+        for (int64_t panel = from; panel < to; ++panel) {
+          const int64_t column = panel * tiles_.panel_width;
+          tile.panel = group + 2 * table_bytes() + panel * panel_bytes();
+          tile.bias = reinterpret_cast<const int32_t*>(group) + column;
+          tile.scale = reinterpret_cast<const float*>(group + table_bytes()) + column;
+          tile.columns = std::min(tiles_.panel_width, columns_ - column);
+          tile.out = args.output + first * args.output_stride + g * columns_ + column;
+          tiles_.panel(tile);
+        }
+      }
+      for (int64_t t = 0; t < taps_; ++t) taps[t] -= depth_ * tiles_.input_bytes * (s.groups - 1);
+    }
+  }
+
+ private:
+  // Bias and scale of a group, then its panels.
+  int64_t table_bytes() const { return whole_lines(panels_ * tiles_.panel_width * 4); }
+  int64_t panel_bytes() const {
+    return taps_ * tap_groups_ * tiles_.panel_width * tiles_.group * tiles_.weight_bytes;
+  }
+  int64_t group_bytes() const { return 2 * table_bytes() + whole_lines(panels_ * panel_bytes()); }
+  int64_t band_input_rows(int64_t rows) const {
+    return (rows - 1) * geometry_.stride_h + geometry_.dilation_h * (geometry_.kernel_h - 1) + 1;
+  }
+  int64_t padded_width() const {
+    return (band_out_w_ - 1) * geometry_.stride_w +
+           geometry_.dilation_w * (geometry_.kernel_w - 1) + 1;
+  }
+  int64_t rows_bytes() const { return whole_lines(band_rows_ * band_out_w_ * 8); }
+  int64_t taps_bytes() const { return whole_lines(taps_ * 8); }
+
+  void plan() {
+    if (geometry_.n == 0) return;
+    const int64_t row_bytes = padded_width() * geometry_.in_channels * tiles_.input_bytes;
+    const int64_t reach = band_input_rows(1);
+    const int64_t fitting = (kBandBytes / row_bytes - reach) / geometry_.stride_h + 1;
+    const int64_t worthwhile = ceil_div(96, band_out_w_);
+    band_rows_ = std::min(std::max<int64_t>(fitting, 1),
+                          std::max(ceil_div(band_out_h_, kWantedTasks), worthwhile));
+    band_rows_ = std::clamp<int64_t>(std::min(band_rows_, kMostRows / band_out_w_), 1, band_out_h_);
+    bands_ = ceil_div(band_out_h_, band_rows_);
+    const int64_t work = band_rows_ * band_out_w_ * columns_ * taps_ * tap_depth_;
+    const int64_t blocks =
+        geometry_.groups > 1
+            ? 1
+            : std::clamp<int64_t>(
+                  std::min(ceil_div(kWantedTasks, bands_ * geometry_.n), work / kSmallestTask), 1,
+                  panels_);
+    panels_per_block_ = ceil_div(panels_, blocks);
+    column_blocks_ = ceil_div(panels_, panels_per_block_);
+    tasks_ = geometry_.n * bands_ * column_blocks_;
+    scratch_bytes_ = static_cast<size_t>(rows_bytes() + taps_bytes() +
+                                         band_input_rows(band_rows_) * row_bytes + kSlack);
+  }
+
+  void copy_band(const int8_t* image, int64_t pixel, int64_t first, int64_t rows,
+                 std::byte* to) const {
+    const Conv2dShape& s = geometry_;
+    const int64_t channels = s.in_channels;
+    const int64_t bytes = channels * tiles_.input_bytes;
+    const int64_t width = padded_width();
+    const int64_t left = std::min(s.pad_left, width);
+    const int64_t inside = std::clamp<int64_t>(width - left, 0, s.w);
+    const auto zero = [&](std::byte* at, int64_t pixels) {
+      const auto value = tiles_.input_bytes == 1
+                             ? static_cast<uint8_t>(shape_.input_zero_point + 128)
+                             : uint8_t{0};
+      std::memset(at, value, static_cast<size_t>(pixels * bytes));
+    };
+    for (int64_t r = 0; r < rows; ++r, to += width * bytes) {
+      const int64_t y = first + r - s.pad_top;
+      if (y < 0 || y >= s.h) {
+        zero(to, width);
+        continue;
+      }
+      zero(to, left);
+      std::byte* row = to + left * bytes;
+      const int8_t* from = image + y * s.w * pixel;
+      if (pixel == channels) {
+        tiles_.prepare(from, inside * channels, shape_.input_zero_point, row);
+      } else {
+        for (int64_t x = 0; x < inside; ++x) {
+          tiles_.prepare(from + x * pixel, channels, shape_.input_zero_point, row + x * bytes);
+        }
+      }
+      zero(row + inside * bytes, width - left - inside);
+    }
+  }
+
+  const QTileSet& tiles_;
+  Conv2dShape geometry_;
+  int64_t band_out_h_ = 0;
+  int64_t band_out_w_ = 0;
+  int64_t depth_ = 0;
+  int64_t columns_ = 0;
+  bool merged_ = false;
+  int64_t taps_ = 0;
+  int64_t tap_depth_ = 0;
+  int64_t tap_groups_ = 0;
+  int64_t panels_ = 0;
+  int64_t band_rows_ = 1;
+  int64_t bands_ = 0;
+  int64_t panels_per_block_ = 1;
+  int64_t column_blocks_ = 1;
+};
+
+// Weights as fp32, in which products and sums of up to 2^24 are exact; then bias and scale.
+class QDepthwise final : public QConv2dImpl {
+ public:
+  QDepthwise(const QConv2dShape& shape, Isa isa) : QConv2dImpl(shape), rows_(qdepthwise_set(isa)) {
+    const Conv2dShape& s = shape.conv;
+    padded_ = ceil_div(s.in_channels, rows_.lanes) * rows_.lanes;
+    const int64_t work = out_w_ * s.in_channels * s.kernel_h * s.kernel_w;
+    band_rows_ = std::clamp<int64_t>(ceil_div(128 * 1024, work), 1, ceil_div(out_h_, 4));
+    bands_ = ceil_div(out_h_, band_rows_);
+    tasks_ = s.n * bands_;
+    scratch_bytes_ = static_cast<size_t>(s.kernel_h) * sizeof(const int8_t*);
+  }
+
+  size_t packed_bytes() const override {
+    return static_cast<size_t>((area() + 2) * padded_) * sizeof(float);
+  }
+
+  void pack(const int8_t* weights, const int32_t* bias, const float* scale,
+            std::byte* packed) const override {
+    auto* to = reinterpret_cast<float*>(packed);
+    auto* biases = reinterpret_cast<int32_t*>(to + area() * padded_);
+    float* scales = to + (area() + 1) * padded_;
+    for (int64_t c = 0; c < shape_.conv.in_channels; ++c) {
+      for (int64_t t = 0; t < area(); ++t) {
+        to[t * padded_ + c] = static_cast<float>(weights[c * area() + t]);
+      }
+      biases[c] = bias == nullptr ? 0 : bias[c];
+      scales[c] = scale[c];
+    }
+  }
+
+  void run(const QConv2d::Args& args, int64_t begin, int64_t end, void* scratch) const override {
+    const Conv2dShape& s = shape_.conv;
+    const auto** rows = static_cast<const int8_t**>(scratch);
+    QDepthwiseRow row;
+    row.rows = rows;
+    row.kernel_h = s.kernel_h;
+    row.kernel_w = s.kernel_w;
+    row.stride = s.stride_w;
+    row.dilation = s.dilation_w;
+    row.pad_left = s.pad_left;
+    row.width = s.w;
+    row.pixel = args.input_stride;
+    row.channels = s.in_channels;
+    row.weights = packed_.as<float>();
+    row.weight_stride = padded_;
+    row.bias = reinterpret_cast<const int32_t*>(row.weights + area() * padded_);
+    row.scale = row.weights + (area() + 1) * padded_;
+    row.input_zero_point = shape_.input_zero_point;
+    row.zero_point = shape_.output_zero_point;
+    row.lowest = shape_.lowest;
+    row.highest = shape_.highest;
+    row.out_stride = args.output_stride;
+    row.out_width = out_w_;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t image = task / bands_;
+      const int64_t first = task % bands_ * band_rows_;
+      for (int64_t y = first; y < std::min(first + band_rows_, out_h_); ++y) {
+        for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+          const int64_t in = y * s.stride_h - s.pad_top + ky * s.dilation_h;
+          rows[ky] = in < 0 || in >= s.h
+                         ? nullptr
+                         : args.input + (image * s.h + in) * s.w * args.input_stride;
+        }
+        row.out = args.output + (image * out_h_ + y) * out_w_ * args.output_stride;
+        rows_.row(row);
+      }
+    }
+  }
+
+ private:
+  int64_t area() const { return shape_.conv.kernel_h * shape_.conv.kernel_w; }
+
+  const QDepthwiseSet& rows_;
+  int64_t padded_ = 0;
+  int64_t band_rows_ = 1;
+  int64_t bands_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<QConv2dImpl>> QConv2d::choose(const QConv2dShape& shape, Isa isa) {
+  PTE_CHECK(check_conv_shape(shape.conv));
+  const Conv2dShape& s = shape.conv;
+  if (s.input_nchw) return unsupported("an int8 convolution of NCHW input");
+  for (const int32_t value :
+       {shape.input_zero_point, shape.output_zero_point, shape.lowest, shape.highest}) {
+    if (value < -128 || value > 127) {
+      return invalid_argument("int8 convolution: {} is no int8 value", value);
+    }
+  }
+  if (shape.lowest > shape.highest) {
+    return invalid_argument("int8 convolution: outputs between {} and {}", shape.lowest,
+                            shape.highest);
+  }
+  // Sums of 255 * 128 each must fit 31 bits, and those of a depthwise kernel 24.
+  const int64_t terms = s.in_channels / s.groups * s.kernel_h * s.kernel_w;
+  if (terms > 65536) {
+    return unsupported("an int8 convolution that sums {} products; at most 65536", terms);
+  }
+  std::unique_ptr<QConv2dImpl> impl;
+  const bool depthwise = s.groups == s.in_channels && s.groups == s.out_channels && s.groups > 1;
+  if (depthwise && terms <= 512) {
+    impl = std::make_unique<QDepthwise>(shape, isa);
+  } else {
+    impl = std::make_unique<QDirect>(shape, isa);
+  }
+  return impl;
+}
+
+Result<QConv2d> QConv2d::make(const QConv2dShape& shape, const int8_t* weights, const int32_t* bias,
+                              const float* scale, Isa isa) {
+  PTE_TRY(std::unique_ptr<QConv2dImpl> impl, choose(shape, isa));
+  PTE_TRY(impl->packed_, Buffer::allocate(impl->packed_bytes()));
+  impl->pack(weights, bias, scale, impl->packed_.fill<std::byte>());
+  QConv2d conv;
+  conv.impl_ = std::move(impl);
+  return conv;
+}
+
+Result<QConv2d> QConv2d::from_packed(const QConv2dShape& shape, Buffer packed, Isa isa) {
+  PTE_TRY(std::unique_ptr<QConv2dImpl> impl, choose(shape, isa));
+  if (packed.size() != impl->packed_bytes()) {
+    return invalid_data("packed weights of an int8 convolution for {}: {} bytes, expected {}",
+                        isa_name(isa), packed.size(), impl->packed_bytes());
+  }
+  impl->packed_ = std::move(packed);
+  QConv2d conv;
+  conv.impl_ = std::move(impl);
+  return conv;
+}
+
+const QConv2dShape& QConv2d::shape() const { return impl_->shape_; }
+std::span<const std::byte> QConv2d::packed() const { return impl_->packed_.bytes(); }
+int64_t QConv2d::tasks() const { return impl_->tasks_; }
+size_t QConv2d::scratch_bytes() const { return impl_->scratch_bytes_; }
+
+void QConv2d::run(const Args& args, int64_t begin, int64_t end, void* scratch) const {
+  impl_->run(args, begin, end, scratch);
+}
+
+}  // namespace pte::simd

@@ -1,0 +1,47 @@
+// The inner loop of int8 GEMM and convolution: as tile.h, over integers. Sums are exact.
+//
+// Operands come prepared: rows hold groups of kGroup input values for each of which the panel has
+// as many weights for every column, so that one instruction multiplies a group and adds it up. The
+// kernels of an instruction set say what they want:
+//   - with an int8 dot product, groups of 4: rows of uint8 (value + 128), weights of int8;
+//   - otherwise groups of 2: rows of int16 (value - zero point), weights of int16.
+#pragma once
+
+#include <cstdint>
+
+#include "simd/isa.h"
+
+namespace pte::simd {
+
+struct QTileArgs {
+  const std::byte* const* rows = nullptr;
+  int64_t row_count = 0;
+  const int64_t* taps = nullptr;  // bytes
+  int64_t tap_count = 0;
+  int64_t groups = 0;  // of a tap
+  const std::byte* panel = nullptr;
+  int64_t columns = 0;            // valid ones of the panel's
+  const int32_t* bias = nullptr;  // what each sum begins with; whole panels, never null
+  const float* scale = nullptr;   // of each column; whole panels
+  int8_t* out = nullptr;
+  int64_t out_stride = 0;
+  // out = clamp(round to even(sum * scale) + zero_point, lowest, highest)
+  int32_t zero_point = 0;
+  int32_t lowest = -128;
+  int32_t highest = 127;
+};
+
+struct QTileSet {
+  int64_t panel_width = 1;
+  int64_t group = 2;
+  // Bytes of one input value in a row, and of one weight in a panel.
+  int64_t input_bytes = 2;
+  int64_t weight_bytes = 2;
+  void (*panel)(const QTileArgs&) = nullptr;
+  // `count` values of int8 to a row: `zero_point` is that of the input.
+  void (*prepare)(const int8_t* in, int64_t count, int32_t zero_point, std::byte* out) = nullptr;
+};
+
+const QTileSet& qtile_set(Isa isa);
+
+}  // namespace pte::simd
