@@ -136,7 +136,8 @@ TEST_F(ExportTest, OptionsThatCannotBe) {
   EXPECT_EQ(pte({"export", kModel, "--all"}).code, kUsage);
   EXPECT_EQ(pte({"export", kModel, "--input-dtypes", "float31"}).code, kUsage);
   EXPECT_EQ(pte({"export", kModel, "--input-dtypes", "float16"}).code, kBad);
-  for (const char* dynamic : {"x", "x:0=8..1", "x:a=1..8", ":0=1..8", "x:0=1..8x"}) {
+  for (const char* dynamic :
+       {"x", "x:0=8..1", "x:a=1..8", ":0=1..8", "x:0=1..8x", "x:0=8..64/0", "x:0=8..60/8"}) {
     EXPECT_EQ(pte({"export", kModel, "--dynamic", dynamic}).code, kUsage) << dynamic;
   }
   EXPECT_EQ(pte({"export", kModel, "--dynamic", "x:2=500..750", "-o", path("x.pte")}).code, kBad);

@@ -28,11 +28,11 @@ Result<EValue> read_example(const std::string& word) {
   return EValue(word);
 }
 
-// "x:0=1..8", or "x:0" for any size.
+// "x:0=1..8", "x:2=32..960/32" for multiples of 32, or "x:0" for any size.
 Result<importers::DynamicSize> read_dynamic(const std::string& word) {
   const auto wrong = [&] {
     return invalid_argument("--dynamic '{}': expected an input, a dimension and a range", word)
-        .with_hint("write it as x:0=1..8");
+        .with_hint("write it as x:0=1..8, or x:0=32..960/32 for multiples of 32");
   };
   importers::DynamicSize out;
   const size_t equals = word.find('=');
@@ -45,12 +45,21 @@ Result<importers::DynamicSize> read_dynamic(const std::string& word) {
   out.dim = *dim;
   out.range.min = 1;
   if (equals == std::string::npos) return out;
-  const std::string_view range = std::string_view(word).substr(equals + 1);
+  std::string_view range = std::string_view(word).substr(equals + 1);
+  if (const size_t slash = range.find('/'); slash != std::string_view::npos) {
+    const auto step = number<int64_t>(range.substr(slash + 1));
+    if (!step || *step < 1) return wrong();
+    out.step = *step;
+    range = range.substr(0, slash);
+  }
   const size_t dots = range.find("..");
   if (dots == std::string_view::npos) return wrong();
   const auto low = number<int64_t>(range.substr(0, dots));
   const auto high = number<int64_t>(range.substr(dots + 2));
   if (!low || !high || *low < 0 || *high < *low) return wrong();
+  if (*low % out.step != 0 || *high % out.step != 0)
+    return invalid_argument("--dynamic '{}': {} and {} should be multiples of {}", word, *low,
+                            *high, out.step);
   out.range = {*low, *high};
   return out;
 }
@@ -62,7 +71,8 @@ void add_import_flags(CLI::App* command, ImportFlags& flags) {
                       "Element types of the inputs, as \"float32,int64\"");
   command->add_option("--example", flags.examples,
                       "An input, in order: an .npy file, or a number that stays fixed");
-  command->add_option("--dynamic", flags.dynamic, "A size that stays open, as x:0=1..8");
+  command->add_option("--dynamic", flags.dynamic,
+                      "A size that stays open, as x:0=1..8 or x:2=32..960/32");
   command->add_option("--import-method", flags.method,
                       "The methods of a TorchScript module to take: one (forward), several as "
                       "forward,encode with their inputs in a row, or all");

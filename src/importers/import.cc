@@ -1,5 +1,7 @@
 #include "importers/import.h"
 
+#include <algorithm>
+
 #include "importers/onnx/onnx.h"
 #include "importers/torch_export/torch_export.h"
 #include "importers/torchscript/torchscript.h"
@@ -34,6 +36,14 @@ Result<Imported> from_onnx(const MappedFile& file, const ImportOptions& options)
 }
 
 }  // namespace
+
+ir::SymInt DynamicSize::size(const std::string& symbol, ir::Ranges& symbols) const {
+  const int64_t each = std::max<int64_t>(step, 1);
+  ir::Range counted{(range.min + each - 1) / each, range.max};
+  if (counted.max) *counted.max /= each;
+  symbols.insert_or_assign(symbol, counted);
+  return ir::SymInt::symbol(symbol) * ir::SymInt(each);
+}
 
 bool carries_graph(FileKind kind) {
   switch (kind) {

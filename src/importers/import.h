@@ -17,11 +17,15 @@
 
 namespace pte::importers {
 
-// A dimension of an input that stays open: "x:0=1..8".
+// A dimension of an input that stays open: "x:0=1..8", or "x:2=32..960/32", multiples of 32 only.
 struct DynamicSize {
   std::string input;  // its name, or its number as text
   size_t dim = 0;
   ir::Range range;
+  int64_t step = 1;
+
+  // The size over a symbol of this name, whose range goes into `symbols`.
+  ir::SymInt size(const std::string& symbol, ir::Ranges& symbols) const;
 };
 
 // What a user may say about a model beside the file. A format that has the fact itself (.pt2 fixes

@@ -218,6 +218,12 @@ class SizeValue {
     return join(call->second, a, b);
   }
 
+  // How many times the symbol a size is; 0 when it is something else.
+  static int64_t multiple(const SymInt& size, const std::string& name) {
+    const auto times = size.evaluate({{name, 1}});
+    return times && *times > 0 && size == SymInt::symbol(name) * SymInt(*times) ? *times : 0;
+  }
+
   Result<std::optional<Arg>> symbol(const std::string& name) {
     const SymInt wanted = SymInt::symbol(name);
     std::vector<Value*> places{source_};
@@ -229,11 +235,16 @@ class SizeValue {
         continue;
       }
       const SymSizes& sizes = place->tensor().sizes;
-      const auto found = std::find(sizes.begin(), sizes.end(), wanted);
+      int64_t times = 0;
+      const auto found = std::find_if(sizes.begin(), sizes.end(), [&](const SymInt& size) {
+        times = multiple(size, name);
+        return times != 0;
+      });
       if (found == sizes.end()) continue;
       PTE_TRY(Value * length,
               builder_.call(Op::aten_sym_size_int, {place, Arg(found - sizes.begin())}));
-      return std::optional<Arg>(length);
+      if (times == 1) return std::optional<Arg>(length);
+      return join(Op::operator_floordiv, std::optional<Arg>(length), std::optional<Arg>(times));
     }
     return std::optional<Arg>();
   }

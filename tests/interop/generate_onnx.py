@@ -7,6 +7,8 @@ of ONNX Runtime without its optimiser.
 PACKAGES is where requirements-onnx.txt is installed (pip install --target PACKAGES --no-deps -r …);
 it comes after the interpreter's own packages, of which torch and numpy are used.
 """
+import copy
+import importlib.util
 import json
 import os
 import shutil
@@ -20,6 +22,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 import generate_onnx_fused
+import zoo_models
 from models import torchvision_module
 
 packages, out, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -56,6 +59,16 @@ def new_folder(name):
     return folder
 
 
+def picture(rng, height, width):
+    """Dark strokes in lines on white: of noise the detector says nothing, in numbers too small to
+    compare."""
+    page = np.ones((1, 3, height, width), np.float32)
+    for top in range(6, height - 16, 24):
+        strokes = rng.random((5, (width - 16) // 2)) < 0.45
+        page[..., top:top + 10, 8:8 + 2 * strokes.shape[1]] -= 2 * strokes.repeat(2, 0).repeat(2, 1)
+    return page
+
+
 def packaged_models(rng):
     def noise(*sizes, scale=1.0):
         return (rng.standard_normal(sizes) * scale).astype(np.float32)
@@ -76,7 +89,7 @@ def packaged_models(rng):
     yield "silero_openvino", f"{vad}/silero_vad_openvino_16k.onnx", [noise(1, 576, scale=0.1), state]
     yield ("silero_sequence", f"{vad}/silero_vad_16k_sequence.onnx",
            [noise(8, 576, scale=0.1), noise(1, 1, 128, scale=0.1), noise(1, 1, 128, scale=0.1)])
-    yield "ocr_detection", f"{ocr}/ch_PP-OCRv4_det_infer.onnx", [noise(1, 3, 96, 160)]
+    yield "ocr_detection", f"{ocr}/ch_PP-OCRv4_det_infer.onnx", [picture(rng, 96, 160)]
     yield "ocr_recognition", f"{ocr}/ch_PP-OCRv4_rec_infer.onnx", [noise(1, 3, 48, 160)]
     yield "ocr_direction", f"{ocr}/ch_ppocr_mobile_v2.0_cls_infer.onnx", [noise(1, 3, 48, 192)]
 
@@ -140,6 +153,38 @@ class Recurrent(nn.Module):
         return self.out(z[:, -1])
 
 
+class TextTower(nn.Module):
+    """CLIP's text transformer in the size of PE-Core-T16, with random weights."""
+
+    def __init__(self, vocabulary=49408, length=32, width=512, heads=8, layers=12):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.places = nn.Parameter(torch.randn(length, width) * 0.01)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+        self.blocks = nn.ModuleList(copy.deepcopy(layer) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.projection = nn.Parameter(torch.randn(width, width) * width ** -0.5)
+        mask = torch.full((length, length), float("-inf")).triu(1)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def attend(self, block, x):
+        a, n = block.self_attn, block.norm1(x)
+        q, k, v = F.linear(n, a.in_proj_weight, a.in_proj_bias).chunk(3, -1)
+        q, k, v = [t.view(t.shape[0], t.shape[1], a.num_heads, -1).transpose(1, 2) for t in (q, k, v)]
+        y = F.scaled_dot_product_attention(q, k, v, self.mask)
+        return a.out_proj(y.transpose(1, 2).reshape(x.shape))
+
+    def forward(self, text):
+        x = self.tokens(text) + self.places
+        for block in self.blocks:
+            x = x + self.attend(block, x)
+            x = x + block.linear2(F.gelu(block.linear1(block.norm2(x))))
+        x = self.norm(x)
+        end = x[torch.arange(x.shape[0]), text.argmax(-1)]  # the end token has the largest number
+        return F.normalize(end @ self.projection, dim=-1)
+
+
 def torch_models():
     models = torchvision_module().models
     yield "mobilenet_v3_small", models.mobilenet_v3_small(), (torch.randn(1, 3, 224, 224),), False
@@ -150,12 +195,23 @@ def torch_models():
     yield "recurrent", Recurrent(), (torch.randn(2, 7, 10),), False
     ids = torch.randint(0, 30000, (2, 12))
     yield "minilm", MiniLM(), (ids, torch.ones_like(ids)), True
+    text = torch.randint(1, 49000, (1, 32))
+    text[0, 20:] = 0
+    text[0, 20] = 49407
+    yield "pe_text", TextTower(), (text,), None
+    if importlib.util.find_spec("timm"):
+        import timm
+
+        timm.layers.set_fused_attn(False)  # the older exporter cannot take the fused one
+        yield "pe_vision", zoo_models.perception_encoder(), (torch.randn(1, 3, 384, 384),), None
 
 
 def export(name, model, inputs, open_length):
+    """By both exporters, of fixed sizes and with an open batch; with an open second dimension too
+    where `open_length` is true, of fixed sizes alone where it is None."""
     names = [f"x{i}" for i in range(len(inputs))]
     for dynamo in (False, True):
-        for dynamic in (False, True):
+        for dynamic in (False, True) if open_length is not None else (False,):
             label = f"{name}_{'dynamo' if dynamo else 'script'}{'_dynamic' if dynamic else ''}"
             if wanted and not any(each in label for each in wanted):
                 continue

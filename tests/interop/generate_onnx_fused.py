@@ -68,6 +68,21 @@ def cases():
               num_heads=2)
     yield one("multi_head_bias", "MultiHeadAttention",
               [x, floats(2, 5, 8), floats(2, 5, 8), None, None, floats(1, 2, 3, 5)], num_heads=2)
+    yield one("attention_lengths", "Attention",
+              [x, floats(8, 24), floats(24), np.array([3, 2], np.int32)], num_heads=2)
+    yield one("attention_past", "Attention",
+              [x, floats(8, 24), floats(24), None, floats(2, 2, 2, 5, 4)], outputs=2, num_heads=2)
+    yield one("qattention", "QAttention",
+              [bytes_of(np.uint8, 2, 3, 8), bytes_of(np.int8, 8, 24), floats(24), np.float32(0.02),
+               np.float32(0.01), None, np.uint8(128), np.int8(0)],
+              constants=(1, 2, 3, 4, 6, 7), num_heads=2)
+    places = np.array([[0, 1, 2], [3, 4, 5]], np.int64)
+    tables = [floats(9, 2), floats(9, 2)]
+    yield one("rotary", "RotaryEmbedding", [x, places] + tables, constants=(2, 3))
+    yield one("rotary_offset", "RotaryEmbedding", [floats(2, 2, 3, 4), np.array([4], np.int64)] + tables,
+              constants=(2, 3), interleaved=1)
+    yield one("rotary_part", "RotaryEmbedding", [floats(2, 3, 12), places] + tables,
+              constants=(2, 3), num_heads=2, rotary_embedding_dim=4)
     q = [bytes_of(np.uint8, 2, 3, 4), np.float32(0.02), np.uint8(128)]
     r = [bytes_of(np.uint8, 2, 3, 4), np.float32(0.0313), np.uint8(100)]
     out = [np.float32(0.05), np.uint8(120)]
@@ -78,6 +93,11 @@ def cases():
     yield one("qleaky", "QLinearLeakyRelu", q + out, constants=(1, 2, 3, 4), alpha=0.1)
     yield one("qaverage", "QLinearGlobalAveragePool",
               [bytes_of(np.uint8, 1, 3, 4, 4), np.float32(0.02), np.uint8(128)] + out, constants=(1, 2, 3, 4))
+    yield one("qpool", "QLinearAveragePool",
+              [bytes_of(np.uint8, 1, 3, 6, 6), np.float32(0.02), np.uint8(128)] + out,
+              constants=(1, 2, 3, 4), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    yield one("qwhere", "QLinearWhere", [rng.random((2, 3, 4)) < 0.5] + q + r + out,
+              constants=(2, 3, 5, 6, 7, 8))
     yield one("qconcat", "QLinearConcat", out + q + r, constants=(0, 1, 3, 4, 6, 7), axis=1)
     yield one("qsoftmax", "QLinearSoftmax", q + [np.float32(1 / 256), np.uint8(0)], constants=(1, 2, 3, 4),
               axis=2, opset=13)

@@ -113,6 +113,38 @@ void attention(NodeCall& c) {
   c.set(0, y);
 }
 
+}  // namespace
+
+Ex pick_rows(NodeCall& c, const Ex& table, const Ex& places) {
+  std::vector<Arg> sizes = places.sizes();
+  sizes.push_back(table.size_arg(1));
+  return c.e.call(Op::aten_index_select, {table.v, int64_t{0}, places.view({int64_t{-1}}).v})
+      .view(sizes);
+}
+
+Ex turn_pairs(NodeCall& c, const Ex& x, Ex cos, Ex sin, int64_t turned) {
+  const int64_t width = x.fixed(3);
+  if (c.failed() || turned > width || turned < 2) {
+    c.fail(invalid_data("{} of {} elements are turned", turned, width));
+    return x;
+  }
+  const Ex head = turned == width ? x : x.slice(3, int64_t{0}, turned);
+  cos = cos.slice(2, int64_t{0}, turned / 2).unsqueeze(2);
+  sin = sin.slice(2, int64_t{0}, turned / 2).unsqueeze(2);
+  Ex out{&c.e, nullptr};
+  if (c.i("interleaved", 0) != 0) {
+    const Ex a = head.slice(3, int64_t{0}, turned, 2), b = head.slice(3, int64_t{1}, turned, 2);
+    const Ex pairs = c.e.stack({a * cos - b * sin, a * sin + b * cos}, 4);
+    out = pairs.view_like(head);
+  } else {
+    const Ex a = head.slice(3, int64_t{0}, turned / 2), b = head.slice(3, turned / 2, turned);
+    out = c.e.cat({a * cos - b * sin, a * sin + b * cos}, 3);
+  }
+  return turned == width ? out : c.e.cat({out, x.slice(3, turned, width)}, 3);
+}
+
+namespace {
+
 void rotary_embedding(NodeCall& c) {
   const Ex given = c.in(0);
   Ex cos = c.in(1), sin = c.in(2);
@@ -126,35 +158,15 @@ void rotary_embedding(NodeCall& c) {
   } else {
     x = x.transpose(1, 2);  // [B, S, H, D]
   }
-  const int64_t width = x.fixed(3);
   int64_t turned = c.i("rotary_embedding_dim", 0);
-  if (turned == 0) turned = width;
-  if (c.failed() || turned > width || turned < 2)
-    return c.fail(invalid_data("{} of {} elements are turned", turned, width));
-  const Ex head = turned == width ? x : x.slice(3, int64_t{0}, turned);
+  if (turned == 0) turned = x.fixed(3);
   if (c.has(3)) {
     const Ex places = c.in(3).cast(DType::kInt64);
-    const auto pick = [&](const Ex& table) {
-      std::vector<Arg> sizes = places.sizes();
-      sizes.push_back(table.size_arg(1));
-      return c.e.call(Op::aten_index_select, {table.v, int64_t{0}, places.view({int64_t{-1}}).v})
-          .view(sizes);
-    };
-    cos = pick(cos);
-    sin = pick(sin);
+    cos = pick_rows(c, cos, places);
+    sin = pick_rows(c, sin, places);
   }
-  cos = cos.slice(2, int64_t{0}, turned / 2).unsqueeze(2);
-  sin = sin.slice(2, int64_t{0}, turned / 2).unsqueeze(2);
-  Ex out{&c.e, nullptr};
-  if (c.i("interleaved", 0) != 0) {
-    const Ex a = head.slice(3, int64_t{0}, turned, 2), b = head.slice(3, int64_t{1}, turned, 2);
-    const Ex pairs = c.e.stack({a * cos - b * sin, a * sin + b * cos}, 4);
-    out = pairs.view_like(head);
-  } else {
-    const Ex a = head.slice(3, int64_t{0}, turned / 2), b = head.slice(3, turned / 2, turned);
-    out = c.e.cat({a * cos - b * sin, a * sin + b * cos}, 3);
-  }
-  if (turned != width) out = c.e.cat({out, x.slice(3, turned, width)}, 3);
+  const Ex out = turn_pairs(c, x, cos, sin, turned);
+  if (c.failed()) return;
   c.set(flat ? out.view_like(given) : out.transpose(1, 2));
 }
 

@@ -164,99 +164,6 @@ void embed_layer_norm(NodeCall& c) {
   c.set(2, x);
 }
 
-// ---- attention
-
-// [B, S, heads * D] as [B, heads, S, D].
-Ex heads_of(const Ex& x, int64_t heads) {
-  return x.view({x.size_arg(0), x.size_arg(1), heads, int64_t{-1}}).transpose(1, 2);
-}
-
-// Rows of a mask over the keys, as what is added to the scores; null when there is no mask.
-Ex mask_of(NodeCall& c, size_t input, const Ex& scores) {
-  if (!c.has(input)) return {&c.e, nullptr};
-  const Ex mask = c.in(input);
-  const double low = c.f("mask_filter_value", -10000.0);
-  if (mask.rank() == 1) {
-    c.fail(unsupported("a mask by the lengths of sequences"));
-    return mask;
-  }
-  Ex keep =
-      mask.dtype() == DType::kBool ? mask : c.e.call(Op::aten_ne_Scalar, {mask.v, mask.number(0)});
-  if (mask.rank() == 2) keep = keep.unsqueeze(1).unsqueeze(1);
-  if (mask.rank() == 3) keep = keep.unsqueeze(1);
-  return c.e.where(keep, c.e.full({}, 0, scores.dtype()), c.e.full({}, low, scores.dtype()));
-}
-
-Ex attend(NodeCall& c, const Ex& q, const Ex& k, const Ex& v, size_t mask_input,
-          size_t bias_input) {
-  const int64_t width = q.fixed(3);
-  double scale = c.f("scale", 0);
-  if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(width, 1)));
-  Ex scores = q.matmul(k.transpose(2, 3)) * scale;
-  const Ex mask = mask_of(c, mask_input, scores);
-  if (mask.v != nullptr) scores = scores + mask;
-  if (c.has(bias_input)) scores = scores + c.in(bias_input);
-  if (c.i("unidirectional", 0) != 0) {
-    const int64_t rows = q.fixed(2), columns = k.fixed(2);
-    const Ex at = c.e.arange(int64_t{0}, rows).view({int64_t{-1}, int64_t{1}}) +
-                  static_cast<double>(columns - rows);
-    const Ex hidden = c.e.arange(int64_t{0}, columns) > at;
-    scores =
-        c.e.where(hidden, c.e.full({}, c.f("mask_filter_value", -10000.0), scores.dtype()), scores);
-  }
-  const Ex y = scores.softmax(-1).matmul(v).transpose(1, 2);
-  return y.view({y.size_arg(0), y.size_arg(1), y.fixed(2) * y.fixed(3)});
-}
-
-void attention(NodeCall& c) {
-  const Ex x = c.in(0), weight = c.in(1);
-  const int64_t heads = c.i("num_heads", 0);
-  if (c.failed()) return;
-  if (heads < 1) return c.fail(invalid_data("num_heads is {}", heads));
-  if (c.i("do_rotary", 0) != 0 || c.i("past_present_share_buffer", 0) != 0 || c.has(6))
-    return c.fail(unsupported("attention with rotary embedding or a shared cache"));
-  Ex all = x.matmul(weight);
-  if (c.has(2)) all = all + c.in(2);
-  std::vector<int64_t> widths = c.is("qkv_hidden_sizes");
-  if (widths.empty()) widths.assign(3, weight.fixed(1) / 3);
-  if (c.failed() || widths.size() != 3)
-    return c.fail(invalid_data("{} hidden sizes", widths.size()));
-  const Ex q = heads_of(all.slice(2, int64_t{0}, widths[0]), heads);
-  Ex k = heads_of(all.slice(2, widths[0], widths[0] + widths[1]), heads);
-  Ex v = heads_of(all.slice(2, widths[0] + widths[1], widths[0] + widths[1] + widths[2]), heads);
-  if (c.has(4)) {
-    const Ex past = c.in(4);
-    k = c.e.cat({past.select(0, int64_t{0}), k}, 2);
-    v = c.e.cat({past.select(0, int64_t{1}), v}, 2);
-  }
-  c.set(0, attend(c, q, k, v, 3, 5));
-  if (c.wants(1)) c.set(1, c.e.stack({k, v}, 0));
-}
-
-void multi_head_attention(NodeCall& c) {
-  Ex q = c.in(0), k = c.maybe(1), v = c.maybe(2);
-  const int64_t heads = c.i("num_heads", 0);
-  if (c.failed()) return;
-  if (heads < 1) return c.fail(invalid_data("num_heads is {}", heads));
-  if (q.rank() != 3 || k.v == nullptr || v.v == nullptr)
-    return c.fail(unsupported("packed queries, keys and values"));
-  if (c.has(3)) {
-    const Ex bias = c.in(3);
-    const int64_t width = q.fixed(2);
-    q = q + bias.slice(0, int64_t{0}, width);
-    if (k.rank() == 3) k = k + bias.slice(0, width, 2 * width);
-    if (v.rank() == 3) v = v + bias.slice(0, 2 * width, std::numeric_limits<int64_t>::max());
-  }
-  q = heads_of(q, heads);
-  k = k.rank() == 4 ? k : heads_of(k, heads);
-  v = v.rank() == 4 ? v : heads_of(v, heads);
-  if (c.has(6)) k = c.e.cat({c.in(6), k}, 2);
-  if (c.has(7)) v = c.e.cat({c.in(7), v}, 2);
-  c.set(0, attend(c, q, k, v, 4, 5));
-  c.set(1, k);
-  c.set(2, v);
-}
-
 // ---- quantised values: the float operator between conversions
 
 template <typename Fn>
@@ -293,6 +200,24 @@ void q_linear_concat(NodeCall& c) {
   for (size_t k = 2; k + 2 < c.inputs(); k += 3) parts.push_back(dequantize(c, k, k + 1, k + 2, 1));
   if (c.failed() || parts.empty()) return;
   c.set(quantize_to(c, c.e.cat(parts, c.axis(parts[0].rank(), 0)), 0, 1, 1));
+}
+void q_linear_average_pool(NodeCall& c) {
+  Ex x = dequantize(c, 0, 1, 2, 1);
+  const bool last = c.i("channels_last", 0) != 0;
+  std::vector<int64_t> first{0, x.dims() - 1}, back{0};
+  for (int64_t d = 1; d < x.dims() - 1; ++d) first.push_back(d);
+  for (int64_t d = 2; d < x.dims(); ++d) back.push_back(d);
+  back.push_back(1);
+  if (last) x = x.permute(first);
+  Ex y = average_pool_of(c, x);
+  if (c.failed()) return;
+  if (last) y = y.permute(back);
+  c.set(quantize_to(c, y, 3, 4, 1));
+}
+void q_linear_where(NodeCall& c) {
+  // The condition, then both sides and the result with their scales and zero points.
+  const Ex a = dequantize(c, 1, 2, 3, 1), b = dequantize(c, 4, 5, 6, 1);
+  c.set(quantize_to(c, c.e.where(c.in(0), a, b), 7, 8, 1));
 }
 void quantize_linear(NodeCall& c) { c.set(quantize_to(c, c.in(0), 1, 2, c.i("axis", 1))); }
 void dequantize_linear(NodeCall& c) { c.set(dequantize(c, 0, 1, 2, c.i("axis", 1))); }
@@ -348,8 +273,6 @@ constexpr RuleEntry kRules[] = {
     {"SkipSimplifiedLayerNormalization", skip_simplified_layer_norm},
     {"SimplifiedLayerNormalization", simplified_layer_norm},
     {"EmbedLayerNormalization", embed_layer_norm},
-    {"Attention", attention},
-    {"MultiHeadAttention", multi_head_attention},
     {"QLinearAdd", q_linear_add},
     {"QLinearMul", q_linear_mul},
     {"QLinearSigmoid", q_linear_sigmoid},
@@ -357,6 +280,8 @@ constexpr RuleEntry kRules[] = {
     {"QLinearSoftmax", q_linear_softmax},
     {"QLinearGlobalAveragePool", q_linear_global_average_pool},
     {"QLinearConcat", q_linear_concat},
+    {"QLinearAveragePool", q_linear_average_pool},
+    {"QLinearWhere", q_linear_where},
     {"QuantizeLinear", quantize_linear},
     {"DequantizeLinear", dequantize_linear},
     {"MatMulIntegerToFloat", mat_mul_integer_to_float},

@@ -5,6 +5,7 @@
 
 #include "importers/onnx/model.h"
 #include "importers/onnx/reader.h"
+#include "importers/unsupported_report.h"
 #include "ir/verify.h"
 
 namespace pte::importers {
@@ -46,7 +47,11 @@ class UnsupportedScan {
         if (seen_.insert(function).second) scan(function->nodes);
         continue;
       }
-      if (find_rule(node.domain, node.op) == nullptr) ++missing_[full_op(node)];
+      if (find_rule(node.domain, node.op) == nullptr) {
+        const bool classic = node.domain == "ai.onnx.ml";
+        missing_.add(full_op(node), std::string(node.name.substr(0, 80)),
+                     classic ? "classic machine learning has no form in ExecuTorch programs" : "");
+      }
       for (const AttributeDef& attribute : node.attributes) {
         if (attribute.graph != nullptr) scan(attribute.graph->nodes);
       }
@@ -55,25 +60,12 @@ class UnsupportedScan {
 
   Status status() const {
     if (missing_.empty()) return {};
-    std::string list;
-    for (const auto& [name, count] : missing_)
-      list += fmt::format("{}{} ({}×)", list.empty() ? "" : ", ", name, count);
-    Error error = unsupported("{} operator{} not supported: {}", missing_.size(),
-                              missing_.size() == 1 ? " is" : "s are", list);
-    for (const auto& [name, count] : missing_) {
-      if (name.starts_with("ai.onnx.ml::")) {
-        return std::move(error).with_hint(
-            "ai.onnx.ml holds classic machine learning (trees, encoders), which ExecuTorch "
-            "programs "
-            "cannot express");
-      }
-    }
-    return error;
+    return missing_.error();
   }
 
  private:
   const ModelDef& model_;
-  std::map<std::string, int> missing_;
+  UnsupportedReport missing_;
   std::set<const FunctionDef*> seen_;
 };
 
@@ -98,12 +90,22 @@ class ModelReader {
       Status done = read_graph(out, fixed, wanted);
       if (done) return out;
       const uint64_t more = wanted & fixable() & ~fixed;
-      if (more == 0) return std::move(done.error());
+      if (more == 0) return explained(std::move(done.error()));
       fixed |= more;
     }
   }
 
  private:
+  // Sizes that a model halves and doubles again come out equal for multiples only.
+  Error explained(Error error) const {
+    const bool sizes = error.message.find("broadcast") != std::string::npos ||
+                       error.message.find("do not match") != std::string::npos;
+    if (symbols_.empty() || !sizes || !error.hint.empty()) return error;
+    return std::move(error).with_hint(
+        "if the model wants open sizes that are multiples of 32, say so: --dynamic "
+        "\"x:2=32..960/32\"");
+  }
+
   Status check_versions() {
     const auto opset = model_.opsets.find(std::string_view());
     if (opset == model_.opsets.end() && !model_.opsets.empty()) return {};
@@ -250,8 +252,7 @@ class ModelReader {
       }
       std::string symbol =
           def.symbol.empty() ? fmt::format("s{}_{}", input, dim) : symbol_name(def.symbol);
-      symbols_.insert_or_assign(symbol, range->range);
-      sizes.push_back(ir::SymInt::symbol(symbol));
+      sizes.push_back(range->size(symbol, symbols_));
       if (!def.symbol.empty()) named.insert_or_assign(def.symbol, sizes.back());
       return {};
     }

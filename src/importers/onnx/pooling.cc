@@ -162,11 +162,12 @@ Ex window_sums(NodeCall& c, const Ex& given, const Pool& pool) {
                    Arg::ints(pool.w.dilation), false, Arg::ints(none), channels});
 }
 
-void average_pool(NodeCall& c) {
-  Ex x = c.in(0);
-  if (c.failed()) return;
+}  // namespace
+
+Ex average_pool_of(NodeCall& c, Ex x) {
+  if (c.failed()) return x;
   const Pool pool = pool_of(c, x);
-  if (c.failed()) return;
+  if (c.failed()) return x;
   const size_t spatial = pool.out.size();
   const bool padded = c.i("count_include_pad", 0) != 0;
   const bool dilated =
@@ -182,13 +183,13 @@ void average_pool(NodeCall& c) {
     const Ex y =
         c.e.call(spatial == 3 ? Op::aten_avg_pool3d : Op::aten_avg_pool2d,
                  {x.v, Arg::ints(kernel), Arg::ints(stride), Arg::ints(padding), false, padded});
-    return c.set(spatial == 1 ? y.squeeze(2) : y);
+    return spatial == 1 ? y.squeeze(2) : y;
   }
   if (pool.open && padded && !dilated) {
     // Every element counts, those of the padding too.
     int64_t count = 1;
     for (const int64_t k : pool.w.kernel) count *= k;
-    return c.set(window_sums(c, x, pool) / static_cast<double>(count));
+    return window_sums(c, x, pool) / static_cast<double>(count);
   }
   // How many elements each window holds; what rounding up adds at the end never counts.
   std::vector<std::vector<int64_t>> counts;
@@ -207,7 +208,10 @@ void average_pool(NodeCall& c) {
       list.push_back(inside);
     }
     total *= pool.out[i];
-    if (total > (1 << 24)) return c.fail(unsupported("pooling of this size"));
+    if (total > (1 << 24)) {
+      c.fail(unsupported("pooling of this size"));
+      return x;
+    }
     sizes.push_back(pool.out[i]);
     counts.push_back(std::move(list));
   }
@@ -222,7 +226,14 @@ void average_pool(NodeCall& c) {
   }
   const Ex by =
       c.e.constant("window_sizes", Tensor::of<float>(sizes, std::span<const float>(divisor)));
-  c.set(window_sums(c, x, pool) / by.cast(x.dtype()));
+  return window_sums(c, x, pool) / by.cast(x.dtype());
+}
+
+namespace {
+
+void average_pool(NodeCall& c) {
+  const Ex y = average_pool_of(c, c.in(0));
+  if (!c.failed()) c.set(y);
 }
 
 void lp_pool(NodeCall& c) {

@@ -22,7 +22,9 @@ Table default_table() {
 
 Table microsoft_table() {
   Table table;
-  for (const RuleEntry& entry : microsoft_rules()) table.emplace(entry.op, entry.rule);
+  for (const auto rules : {microsoft_rules(), microsoft_attention_rules()}) {
+    for (const RuleEntry& entry : rules) table.emplace(entry.op, entry.rule);
+  }
   return table;
 }
 

@@ -34,6 +34,7 @@ std::span<const RuleEntry> vision_rules();
 std::span<const RuleEntry> random_rules();
 // Of the domain com.microsoft.
 std::span<const RuleEntry> microsoft_rules();
+std::span<const RuleEntry> microsoft_attention_rules();
 // Those that ONNX Runtime puts into the default domain.
 std::span<const RuleEntry> runtime_rules();
 
@@ -51,6 +52,13 @@ Normalized layer_norm(const Ex& x, int64_t axis, const Ex& scale, const Ex& bias
 Ex dequantize(NodeCall& c, size_t x, size_t scale, size_t zero_point, int64_t axis);  // quantize.cc
 // float values to the integers of `dtype` by a scale and a zero point that the call gives.
 Ex quantize_to(NodeCall& c, const Ex& x, size_t scale, size_t zero_point, int64_t axis);
+// Rows of a table [n, width] at places [B, S]: [B, S, width] (attention.cc).
+Ex pick_rows(NodeCall& c, const Ex& table, const Ex& places);
+// Rotary embedding of x [B, S, heads, D] with cos and sin [B or 1, S, turned / 2 or more]; the
+// elements after the first `turned` stay (attention.cc).
+Ex turn_pairs(NodeCall& c, const Ex& x, Ex cos, Ex sin, int64_t turned);
+// Average pooling of a ready operand with the attributes of the call (pooling.cc).
+Ex average_pool_of(NodeCall& c, Ex x);
 // A convolution of ready operands with the attributes of the call (convolution.cc).
 Ex convolve(NodeCall& c, const Ex& x, const Ex& weight, const Ex& bias);
 // [before, after] of every spatial dimension, from pads and auto_pad.

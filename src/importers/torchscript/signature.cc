@@ -40,8 +40,7 @@ Result<Value> Signature::tensor(const std::string& name) {
     }
     std::string symbol = "s0";
     for (int n = 1; module_.symbols.contains(symbol); ++n) symbol = fmt::format("s{}", n);
-    module_.symbols[symbol] = dynamic.range;
-    sizes[dynamic.dim] = ir::SymInt::symbol(symbol);
+    sizes[dynamic.dim] = dynamic.size(symbol, module_.symbols);
     next_.dynamic.insert(i);
   }
   return Value(evaluator_.add_input(name, ir::TensorType::of(dtype, std::move(sizes))));
