@@ -164,6 +164,7 @@ void DirectConv::copy_band(const float* image, int64_t pixel, int64_t first, int
 }
 
 void DirectConv::run(const Conv2d::Args& args, int64_t begin, int64_t end, void* scratch) const {
+  if (begin >= end) return;  // there may be no scratch
   const Conv2dShape& s = geometry_;
   auto* bytes = static_cast<std::byte*>(scratch);
   const auto** rows = reinterpret_cast<const float**>(bytes);

@@ -23,7 +23,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+#ifdef PTE_SIMD_SMALL
+constexpr int kMostOutputs = 2;
+#else
 constexpr int kMostOutputs = 7;
+#endif
 
 #if HWY_COMPILER_GCC_ACTUAL
 #define PTE_UNROLL _Pragma("GCC unroll 32")

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "simd/conv2d_impl.h"
-#include "simd/qdepthwise_rows.h"
+#include "simd/depthwise_rows.h"
 #include "simd/qtile.h"
+#include "simd/quantize_rows.h"
 
 namespace pte::simd {
 
@@ -113,6 +115,7 @@ class QDirect final : public QConv2dImpl {
   }
 
   void run(const QConv2d::Args& args, int64_t begin, int64_t end, void* scratch) const override {
+    if (begin >= end) return;  // there may be no scratch
     const Conv2dShape& s = geometry_;
     auto* bytes = static_cast<std::byte*>(scratch);
     const auto** rows = reinterpret_cast<const std::byte**>(bytes);
@@ -264,17 +267,24 @@ class QDirect final : public QConv2dImpl {
   int64_t column_blocks_ = 1;
 };
 
-// Weights as fp32, in which products and sums of up to 2^24 are exact; then bias and scale.
+// By the fp32 kernel, in which products and sums of up to 2^24 are exact: input rows are converted
+// once for a band of output rows, sums are scaled row by row.
 class QDepthwise final : public QConv2dImpl {
  public:
-  QDepthwise(const QConv2dShape& shape, Isa isa) : QConv2dImpl(shape), rows_(qdepthwise_set(isa)) {
+  QDepthwise(const QConv2dShape& shape, Isa isa)
+      : QConv2dImpl(shape), rows_(depthwise_set(isa)), quantize_(quantize_set(isa)) {
     const Conv2dShape& s = shape.conv;
     padded_ = ceil_div(s.in_channels, rows_.lanes) * rows_.lanes;
-    const int64_t work = out_w_ * s.in_channels * s.kernel_h * s.kernel_w;
-    band_rows_ = std::clamp<int64_t>(ceil_div(128 * 1024, work), 1, ceil_div(out_h_, 4));
+    row_floats_ = s.w * s.in_channels;
+    const int64_t fitting =
+        (64 * 1024 / std::max<int64_t>(row_floats_, 1) - band_inputs(1)) / s.stride_h + 1;
+    band_rows_ = std::clamp<int64_t>(fitting, 1, ceil_div(out_h_, 4));
     bands_ = ceil_div(out_h_, band_rows_);
     tasks_ = s.n * bands_;
-    scratch_bytes_ = static_cast<size_t>(s.kernel_h) * sizeof(const int8_t*);
+    rows_bytes_ = whole_lines(s.kernel_h * 8);
+    scratch_bytes_ =
+        static_cast<size_t>(rows_bytes_ + whole_lines(out_w_ * s.in_channels * 4) +
+                            std::min(band_inputs(band_rows_), s.h) * row_floats_ * 4 + kSlack);
   }
 
   size_t packed_bytes() const override {
@@ -297,8 +307,12 @@ class QDepthwise final : public QConv2dImpl {
 
   void run(const QConv2d::Args& args, int64_t begin, int64_t end, void* scratch) const override {
     const Conv2dShape& s = shape_.conv;
-    const auto** rows = static_cast<const int8_t**>(scratch);
-    QDepthwiseRow row;
+    auto* bytes = static_cast<std::byte*>(scratch);
+    const auto** rows = reinterpret_cast<const float**>(bytes);
+    auto* sums = reinterpret_cast<float*>(bytes + rows_bytes_);
+    auto* band =
+        reinterpret_cast<float*>(bytes + rows_bytes_ + whole_lines(out_w_ * s.in_channels * 4));
+    DepthwiseRow row;
     row.rows = rows;
     row.kernel_h = s.kernel_h;
     row.kernel_w = s.kernel_w;
@@ -306,41 +320,74 @@ class QDepthwise final : public QConv2dImpl {
     row.dilation = s.dilation_w;
     row.pad_left = s.pad_left;
     row.width = s.w;
-    row.pixel = args.input_stride;
+    row.pixel = s.in_channels;
     row.channels = s.in_channels;
     row.weights = packed_.as<float>();
     row.weight_stride = padded_;
-    row.bias = reinterpret_cast<const int32_t*>(row.weights + area() * padded_);
-    row.scale = row.weights + (area() + 1) * padded_;
-    row.input_zero_point = shape_.input_zero_point;
-    row.zero_point = shape_.output_zero_point;
-    row.lowest = shape_.lowest;
-    row.highest = shape_.highest;
-    row.out_stride = args.output_stride;
+    row.lo = -std::numeric_limits<float>::infinity();
+    row.hi = std::numeric_limits<float>::infinity();
+    row.out = sums;
+    row.out_stride = s.in_channels;
     row.out_width = out_w_;
+    Requantize finish;
+    finish.sums = sums;
+    finish.pixels = out_w_;
+    finish.channels = s.in_channels;
+    finish.bias = reinterpret_cast<const int32_t*>(row.weights + area() * padded_);
+    finish.scale = row.weights + (area() + 1) * padded_;
+    finish.zero_point = shape_.output_zero_point;
+    finish.lowest = shape_.lowest;
+    finish.highest = shape_.highest;
+    finish.out_stride = args.output_stride;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t image = task / bands_;
       const int64_t first = task % bands_ * band_rows_;
-      for (int64_t y = first; y < std::min(first + band_rows_, out_h_); ++y) {
+      const int64_t count = std::min(band_rows_, out_h_ - first);
+      const int64_t top = std::clamp<int64_t>(first * s.stride_h - s.pad_top, 0, s.h);
+      const int64_t bottom =
+          std::clamp<int64_t>(first * s.stride_h - s.pad_top + band_inputs(count), top, s.h);
+      for (int64_t y = top; y < bottom; ++y) {
+        convert_row(args.input + (image * s.h + y) * s.w * args.input_stride, args.input_stride,
+                    band + (y - top) * row_floats_);
+      }
+      for (int64_t y = first; y < first + count; ++y) {
         for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
           const int64_t in = y * s.stride_h - s.pad_top + ky * s.dilation_h;
-          rows[ky] = in < 0 || in >= s.h
-                         ? nullptr
-                         : args.input + (image * s.h + in) * s.w * args.input_stride;
+          rows[ky] = in < 0 || in >= s.h ? nullptr : band + (in - top) * row_floats_;
         }
-        row.out = args.output + (image * out_h_ + y) * out_w_ * args.output_stride;
         rows_.row(row);
+        finish.out = args.output + (image * out_h_ + y) * out_w_ * args.output_stride;
+        quantize_.requantize(finish);
       }
     }
   }
 
  private:
   int64_t area() const { return shape_.conv.kernel_h * shape_.conv.kernel_w; }
+  int64_t band_inputs(int64_t rows) const {
+    const Conv2dShape& s = shape_.conv;
+    return (rows - 1) * s.stride_h + s.dilation_h * (s.kernel_h - 1) + 1;
+  }
 
-  const QDepthwiseSet& rows_;
+  void convert_row(const int8_t* from, int64_t pixel, float* to) const {
+    const Conv2dShape& s = shape_.conv;
+    if (pixel == s.in_channels) {
+      quantize_.dequantize(from, 1.0f, shape_.input_zero_point, to, row_floats_);
+      return;
+    }
+    for (int64_t x = 0; x < s.w; ++x) {
+      quantize_.dequantize(from + x * pixel, 1.0f, shape_.input_zero_point, to + x * s.in_channels,
+                           s.in_channels);
+    }
+  }
+
+  const DepthwiseSet& rows_;
+  const QuantizeSet& quantize_;
   int64_t padded_ = 0;
+  int64_t row_floats_ = 0;  // of the input
   int64_t band_rows_ = 1;
   int64_t bands_ = 0;
+  int64_t rows_bytes_ = 0;
 };
 
 }  // namespace

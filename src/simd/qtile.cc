@@ -16,6 +16,7 @@
 
 #include "simd/dispatch.h"
 #include "simd/qtile.h"
+#include "simd/round.inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pte::simd {
@@ -35,18 +36,20 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 constexpr int kVectors = 2;
 constexpr int64_t kWidth = kVectors * kLanes;
 
-#if HWY_TARGET == HWY_AVX3_DL
-constexpr int64_t kGroup = 4;
-constexpr int kMostRows = 12;
-using Input = uint8_t;
-using Weight = int8_t;
-#else
-constexpr int64_t kGroup = 2;
-#if HWY_TARGET == HWY_AVX3
+#ifdef PTE_SIMD_SMALL
+constexpr int kMostRows = 3;
+#elif HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
 constexpr int kMostRows = 12;
 #else
 constexpr int kMostRows = 5;
 #endif
+
+#if HWY_TARGET == HWY_AVX3_DL
+constexpr int64_t kGroup = 4;
+using Input = uint8_t;
+using Weight = int8_t;
+#else
+constexpr int64_t kGroup = 2;
 using Input = int16_t;
 using Weight = int16_t;
 #endif
@@ -147,7 +150,7 @@ HWY_NOINLINE void tile(const QTileArgs& args, const std::byte* const* rows, int8
     for (int r = 0; r < kRows; ++r) {
       auto x = hn::Mul(hn::ConvertTo(df, sum[r][v]), scale);
       x = hn::Min(hn::Max(x, low), high);
-      const auto bytes = hn::DemoteTo(d8, hn::Add(hn::NearestInt(x), zero_point));
+      const auto bytes = to_bytes(hn::Add(round_even(x), zero_point));
       int8_t* to = out + r * args.out_stride + first;
       if (left == kLanes) {
         hn::StoreU(bytes, d8, to);

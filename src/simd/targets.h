@@ -8,3 +8,14 @@
 #define HWY_COMPILE_ONLY_SCALAR
 #endif
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+
+// Sanitizers make the unrolled inner loops so large that compilers take minutes: their builds keep
+// fewer rows and outputs in registers, by the same code.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PTE_SIMD_SMALL 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define PTE_SIMD_SMALL 1
+#endif
+#endif

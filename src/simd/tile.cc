@@ -25,7 +25,9 @@ using V = hn::Vec<D>;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 
 // As many rows as accumulators fit in registers next to two vectors of weights and one broadcast.
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#ifdef PTE_SIMD_SMALL
+constexpr int kMaxRows = 3;
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
 constexpr int kMaxRows = 14;
 #elif HWY_TARGET == HWY_NEON
 constexpr int kMaxRows = 12;
