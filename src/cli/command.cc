@@ -56,6 +56,7 @@ int run(int argc, const char* const* argv) {
   add_convert(commands);
   add_check(commands);
   add_run(commands);
+  add_bench(commands);
   add_classify(commands);
   add_inspect(commands);
   add_profile(commands);

@@ -43,6 +43,7 @@ class Commands {
   std::vector<std::pair<CLI::App*, Body>> bodies_;
 };
 
+void add_bench(Commands& commands);
 void add_check(Commands& commands);
 void add_classify(Commands& commands);
 void add_completion(Commands& commands);

@@ -14,7 +14,7 @@ namespace {
 
 struct Flags {
   std::string file, graph, output, method;
-  bool tree = false, ir = false, constants = false;
+  bool tree = false, ir = false, constants = false, plan = false;
   std::optional<size_t> payload;
 };
 
@@ -86,7 +86,7 @@ Result<int> show_payload(const Flags& flags, const Context& context, const Inspe
 }
 
 Result<int> inspect_data(const Flags& flags, const Context& context, const MappedFile& file) {
-  if (flags.tree || flags.ir || flags.constants || flags.payload || !flags.graph.empty()) {
+  if (flags.tree || flags.ir || flags.plan || flags.constants || flags.payload || !flags.graph.empty()) {
     return invalid_argument("{}: a .ptd file holds data alone; there is no program to look into",
                             flags.file);
   }
@@ -115,6 +115,10 @@ Result<int> inspect_file(const Flags& flags, const Context& context) {
   if (header) inspected.header = header->length;
   if (flags.payload) return show_payload(flags, context, inspected);
   if (!flags.graph.empty()) PTE_CHECK(write_graph(flags, inspected));
+  if (flags.plan) {
+    PTE_TRY(const program::Method* method, find_method(inspected, flags.method));
+    return show_plan(inspected, *method, context);
+  }
   if (flags.ir) {
     const std::string text = inspect::ir_text(inspected.program, flags.file);
     if (context.json) {
@@ -147,10 +151,11 @@ void add_inspect(Commands& commands) {
   command->add_flag("--tree", flags->tree, "Where the file's bytes go");
   command->add_flag("--constants", flags->constants, "Every constant, largest first");
   command->add_flag("--ir", flags->ir, "The graph as text");
+  command->add_flag("--plan", flags->plan, "What the engine does at each inference, step by step");
   command->add_option("--graph", flags->graph, "Draw the graph into this .svg or .dot file");
   command->add_option("--payload", flags->payload, "Everything in delegate N, counted from 0");
   command->add_option("--output", flags->output, "With --payload: write its bytes to this file");
-  command->add_option("--method", flags->method, "The method to draw; default: forward");
+  command->add_option("--method", flags->method, "The method to draw or plan; default: forward");
   commands.set_body(command,
                     [&commands, flags] { return inspect_file(*flags, commands.context()); });
 }

@@ -26,6 +26,10 @@ void print_tree(const Inspected& inspected);
 void print_constants(const Inspected& inspected);
 nlohmann::json inspect_json(const Inspected& inspected);
 
+// What the engine would do at each inference of a method: steps, kernels, the arena.
+Result<int> show_plan(const Inspected& inspected, const program::Method& method,
+                      const Context& context);
+
 void print_suites(const program::Bundle& bundle);
 nlohmann::json suites_json(const program::Bundle& bundle);
 void print_data(const program::DataFile& data, uint64_t bytes);

@@ -9,7 +9,7 @@
 #include "cli/output.h"
 #include "cli/plugins.h"
 #include "cli/run_inputs.h"
-#include "runtime/method.h"
+#include "engine/session.h"
 #include "tensor/npy.h"
 
 namespace pte::cli {
@@ -27,6 +27,7 @@ struct Flags {
   std::string input_shapes;
   ImportFlags import;
   std::string format = "npy";
+  std::string engine = "reference";
   int threads = 0;
   double timeout = 0;
 };
@@ -86,7 +87,7 @@ std::string summary(const Tensor& tensor) {
 
 // Writes and prints what one call gave; with several calls, files go to a folder for each.
 Result<nlohmann::json> show_outputs(const Flags& flags, const Context& context,
-                                    const runtime::Method& session, size_t call) {
+                                    const engine::Session& session, size_t call) {
   std::string folder = flags.output_dir;
   if (!folder.empty() && flags.inputs.calls > 1) {
     folder = (fs::path(folder) / fmt::format("call{}", call)).string();
@@ -129,6 +130,19 @@ Result<nlohmann::json> show_outputs(const Flags& flags, const Context& context,
   return rows;
 }
 
+// Who ran it, and what it could not run fast.
+std::string runner_text(const engine::Session& session, const Flags& flags) {
+  const engine::Plan* plan = session.plan();
+  if (plan == nullptr) {
+    return flags.engine == "reference"
+               ? "reference interpreter"
+               : fmt::format("reference interpreter: {}", session.why_reference());
+  }
+  const size_t slow = plan->reference_steps();
+  if (slow == 0) return fmt::format("engine, {} steps", plan->steps.size());
+  return fmt::format("engine, {} steps, {} of them by reference kernels", plan->steps.size(), slow);
+}
+
 // The inputs of the first call, when all are .npy files that say their own sizes; else nothing.
 Result<std::vector<EValue>> example_of(const InputFlags& flags) {
   std::vector<EValue> example;
@@ -163,13 +177,15 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   }
   PTE_TRY(std::vector<EValue> inputs, gather_inputs(flags.inputs, *method));
   ThreadPool pool(flags.threads);
-  runtime::Options options;
-  options.pool = &pool;
-  options.cancel = watchdog.cancel();
-  PTE_TRY(options.data, load_data(flags.data));
-  PTE_TRY(options.custom_ops, load_plugins(flags.plugins));
+  engine::Options options;
+  options.reference_only = flags.engine == "reference";
+  options.threads = flags.threads;
+  options.reference.pool = &pool;
+  options.reference.cancel = watchdog.cancel();
+  PTE_TRY(options.reference.data, load_data(flags.data));
+  PTE_TRY(options.reference.custom_ops, load_plugins(flags.plugins));
   Stopwatch load_watch;
-  PTE_TRY(const auto session, runtime::Method::load(program, flags.method, options).at(file));
+  PTE_TRY(const auto session, engine::Session::load(program, flags.method, options).at(file));
   const double load_time = load_watch.milliseconds();
   nlohmann::json calls = nlohmann::json::array();
   double run_time = 0;
@@ -192,6 +208,7 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   if (context.json) {
     nlohmann::json answer = {{"file", file},
                              {"method", flags.method},
+                             {"engine", session->plan() == nullptr ? "reference" : "fast"},
                              {"milliseconds", {{"load", load_time}, {"run", run_time}}}};
     if (flags.inputs.calls == 1) {
       answer["outputs"] = std::move(calls[0]["outputs"]);
@@ -200,8 +217,8 @@ Result<int> run_program(const Flags& flags, const Context& context) {
     }
     print_json(answer);
   } else if (!context.quiet) {
-    print("{}\n", dim(fmt::format("load {}, run {} (reference interpreter)", human_time(load_time),
-                                  human_time(run_time))));
+    print("{}\n", dim(fmt::format("load {}, run {} ({})", human_time(load_time),
+                                  human_time(run_time), runner_text(*session, flags))));
   }
   return kFine;
 }
@@ -238,6 +255,9 @@ void add_run(Commands& commands) {
   add_import_flags(command, flags->import);
   command->add_option("--input-shapes", flags->input_shapes, "Input sizes of a checkpoint's model");
   add_plugin_option(command, flags->plugins);
+  command->add_option("--engine", flags->engine, "What runs it: fast or reference")
+      ->check(CLI::IsMember({"fast", "reference"}))
+      ->capture_default_str();
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
       ->capture_default_str();
   command->add_option("--timeout", flags->timeout, "Stop after so many seconds; 0 = never")

@@ -47,6 +47,17 @@ class GroupFinder {
 
   Groups run() {
     for (Node* node : graph_.nodes()) {
+      if (!fuse_ || !node->is(Op::aten_bmm)) continue;
+      auto found = match_attention(module_, node, outputs_, taken_);
+      if (!found) continue;
+      taken_.insert(node);
+      for (const Node* inner : found->inner) {
+        taken_.insert(inner);
+        groups_.inside.insert(inner);
+      }
+      groups_.attention.emplace(node, std::move(*found));
+    }
+    for (Node* node : graph_.nodes()) {
       if (taken_.contains(node)) continue;
       if (is_product(*node)) {
         add(product(node));

@@ -17,12 +17,15 @@ DimOrder order_of(const Sizes& sizes, const Strides& strides) {
   return order;
 }
 
-bool is_dense(const Sizes& sizes, const Strides& strides) {
-  const Strides dense = strides_of(sizes, order_of(sizes, strides));
+bool same_strides(const Sizes& sizes, const Strides& a, const Strides& b) {
   for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] != 1 && dense[i] != strides[i]) return false;
+    if (sizes[i] != 1 && a[i] != b[i]) return false;
   }
   return true;
+}
+
+bool is_dense(const Sizes& sizes, const Strides& strides) {
+  return same_strides(sizes, strides, strides_of(sizes, order_of(sizes, strides)));
 }
 
 std::optional<Strides> view_strides(const Sizes& sizes, const Strides& strides,

@@ -16,6 +16,9 @@ DimOrder order_of(const Sizes& sizes, const Strides& strides);
 // Dense in some order, dimensions of one element aside.
 bool is_dense(const Sizes& sizes, const Strides& strides);
 
+// Equal where there is something to step over.
+bool same_strides(const Sizes& sizes, const Strides& a, const Strides& b);
+
 // The strides under which the elements of a tensor are seen with other sizes, in the same row-major
 // sequence; nothing when that takes a copy.
 std::optional<Strides> view_strides(const Sizes& sizes, const Strides& strides,

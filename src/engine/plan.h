@@ -2,6 +2,7 @@
 // inputs and in constants.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -84,6 +85,8 @@ struct PlannedStep {
   std::vector<size_t> reads;  // buffers
   std::vector<size_t> writes;
   Sizes sizes;  // of the result
+
+  bool is_reference() const { return kernel == "reference"; }
 };
 
 struct Plan {
@@ -91,7 +94,12 @@ struct Plan {
   std::vector<PlannedStep> steps;
   std::vector<std::variant<Operand, EValue>> outputs;
   uint64_t arena_bytes = 0;
-  uint64_t constant_bytes = 0;  // packed weights
+
+  size_t reference_steps() const {
+    size_t count = 0;
+    for (const PlannedStep& step : steps) count += step.is_reference() ? 1 : 0;
+    return count;
+  }
 };
 
 // ---- the cost model

@@ -43,6 +43,8 @@ Result<bool> Planner::plan_view(const Node* node) {
       if (!strides) {
         operand = contiguous(operand);
         strides = contiguous_strides(sizes);
+      } else {
+        reshaped_[result] = source;
       }
       operand.sizes = sizes;
       operand.strides = *strides;
@@ -153,7 +155,6 @@ Result<bool> Planner::plan_cat(const Node* node) {
   const size_t rank = result->tensor().rank();
   const auto dim = dim_of(node->arg(1), rank);
   if (list == nullptr || list->empty() || !dim || rank == 0) return no("its operands are no list");
-  std::vector<const Value*> values;
   const Operand* largest = nullptr;
   std::vector<Operand> operands;
   operands.reserve(list->size());
@@ -164,7 +165,6 @@ Result<bool> Planner::plan_cat(const Node* node) {
     }
     if (value->tensor().rank() != rank) return no("its operands have several ranks");
     PTE_TRY(Operand operand, place(value));
-    values.push_back(value);
     operands.push_back(std::move(operand));
     if (largest == nullptr || operands.back().count() > largest->count()) {
       largest = &operands.back();
@@ -190,9 +190,8 @@ Result<bool> Planner::plan_cat(const Node* node) {
     part.sizes = operands[i].sizes;
     part.offset += at * whole.strides[*dim];
     at += part.sizes[*dim];
-    const auto preset = presets_.values.find(values[i]);
-    const bool there = preset != presets_.values.end() && preset->second.cat == node &&
-                       operands[i].buffer == part.buffer && operands[i].offset == part.offset;
+    const bool there = operands[i].buffer == part.buffer && operands[i].offset == part.offset &&
+                       same_strides(part.sizes, operands[i].strides, part.strides);
     if (there) continue;
     add(copy_step(operands[i], part), node->op().name, "copy", {operands[i]}, {part},
         plan_.buffers[operands[i].buffer].kind != Buffer::Kind::kArena

@@ -85,6 +85,9 @@ Operand Planner::allocate(const Value* value, const DimOrder& order) {
   }
   Operand part = storage->second;
   part.offset += at.offset * part.strides[at.dim];
+  const auto strides = view_strides(at.seen, part.strides, sizes);
+  if (!strides) return fresh(type.dtype, sizes, order);
+  part.strides = *strides;
   part.sizes = sizes;
   return part;
 }
@@ -193,6 +196,19 @@ Status Planner::plan_reference(const Node* node, std::string reason) {
 Status Planner::plan_node(Node* node) {
   if (groups_.inside.contains(node)) return {};
   why_.clear();
+  const auto attention = groups_.attention.find(node);
+  if (attention != groups_.attention.end()) {
+    PTE_TRY(const bool done, plan_attention(attention->second));
+    if (done) return {};
+    // Each node by itself, in their order.
+    const std::string reason = why_;
+    for (const Node* each : graph_.nodes()) {
+      const auto& inner = attention->second.inner;
+      if (each != node && std::find(inner.begin(), inner.end(), each) == inner.end()) continue;
+      PTE_CHECK(plan_reference(each, reason));
+    }
+    return {};
+  }
   const auto group = groups_.by_last.find(node);
   if (group != groups_.by_last.end()) return plan_group(group->second);
   const auto planned = [&]() -> Result<bool> {
@@ -259,12 +275,18 @@ Result<Plan> Planner::run() {
     if (output.kind != ir::OutputKind::kUser) return unsupported("it keeps state between calls");
     if (output.value != nullptr) outputs_.insert(output.value);
   }
-  const auto check = [](const Value* value) -> Status {
+  const auto check = [&](const Value* value) -> Status {
     if (!value->is_tensor()) return unsupported("value '{}' is a number", value->name());
     const auto sizes = value->tensor().static_sizes();
     if (!sizes) return unsupported("value '{}' has sizes that inputs decide", value->name());
-    if (!element_count(*sizes) || size_of(value->tensor().dtype) == 0) {
+    const auto bytes = byte_count(value->tensor().dtype, *sizes);
+    if (!bytes || size_of(value->tensor().dtype) == 0) {
       return unsupported("value '{}' is {}", value->name(), ir::to_string(value->type()));
+    }
+    if (*bytes > options_.memory_limit) {
+      return make_error(Code::kResourceLimit,
+                        "value '{}' takes {} bytes, more than the limit of {}", value->name(),
+                        *bytes, options_.memory_limit);
     }
     return {};
   };
@@ -338,6 +360,10 @@ Status Planner::finish() {
   }
   plan_.arena_bytes = lowering::plan_memory(items);
   for (size_t i = 0; i < items.size(); ++i) plan_.buffers[which[i]].offset = items[i].offset;
+  if (plan_.arena_bytes > options_.memory_limit) {
+    return make_error(Code::kResourceLimit, "the arena takes {} bytes, more than the limit of {}",
+                      plan_.arena_bytes, options_.memory_limit);
+  }
   return {};
 }
 
@@ -355,11 +381,19 @@ Presets Planner::found() const {
       const Value* value = arg.value();
       const Sizes sizes = *value->tensor().static_sizes();
       if (sizes.size() != type.rank()) continue;
+      // Only memory that is the value's alone, whole, and laid out as the result is; also when the
+      // concatenation sees it with other sizes.
+      const Value* root = value;
+      for (auto at = reshaped_.find(root); at != reshaped_.end(); at = reshaped_.find(root)) {
+        root = at->second;
+      }
       const auto at = places_.find(value);
-      // Only memory that is the value's alone, whole, and laid out as the result is.
-      if (at != places_.end() && roots_.contains(value) && !is_output(value) &&
-          !presets.values.contains(value) && at->second.strides == strides_of(sizes, order)) {
-        presets.values[value] = {cat, dim, offset};
+      const auto home = places_.find(root);
+      if (at != places_.end() && home != places_.end() && roots_.contains(root) &&
+          !is_output(root) && !is_output(value) && !presets.values.contains(root) &&
+          at->second.buffer == home->second.buffer &&
+          same_strides(sizes, at->second.strides, strides_of(sizes, order))) {
+        presets.values[root] = {cat, dim, offset, sizes};
         any = true;
       }
       offset += sizes[dim];

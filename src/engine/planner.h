@@ -26,6 +26,7 @@ struct PlanOptions {
   bool winograd = true;  // F(4,3), which rounds worse than the other algorithms
   bool fuse = true;      // epilogues and chains of elementwise calls
   bool alias = true;     // concatenations without copies
+  uint64_t memory_limit = uint64_t{8} << 30;  // of the arena
 };
 
 // `module` keeps alive what constants lie in: steps refer to its tensors' owners, not to it. Fails
@@ -40,6 +41,7 @@ struct Preset {
   const ir::Node* cat = nullptr;
   size_t dim = 0;
   int64_t offset = 0;  // along `dim`
+  Sizes seen;          // as which sizes the concatenation has it, when it is a view of the value
 };
 struct Presets {
   std::unordered_map<const ir::Value*, Preset> values;
@@ -59,8 +61,25 @@ struct Group {
   ir::Value* result() const { return nodes.back()->result(); }
   std::string what() const;
 };
+// softmax(scale * q x k + mask) x v, all of which one step does.
+struct AttentionGroup {
+  ir::Node* last = nullptr;
+  ir::Value* q = nullptr;
+  ir::Value* k = nullptr;  // [..., dim, tokens], as the product takes it
+  ir::Value* v = nullptr;
+  ir::Value* mask = nullptr;
+  double scale = 1;
+  bool transposed = false;             // v and the result are [..., dim, tokens]
+  std::vector<const ir::Node*> inner;  // all but the last
+};
+// The attention that ends in this product, when nothing else reads what is inside it.
+std::optional<AttentionGroup> match_attention(const ir::Module& module, ir::Node* product,
+                                              const std::unordered_set<const ir::Value*>& outputs,
+                                              const std::unordered_set<const ir::Node*>& taken);
+
 // By the last node of each group; all other nodes of groups are in `inside`.
 struct Groups {
+  std::unordered_map<const ir::Node*, AttentionGroup> attention;
   std::unordered_map<const ir::Node*, Group> by_last;
   std::unordered_set<const ir::Node*> inside;
 };
@@ -124,6 +143,7 @@ class Planner {
                             ConvOperands& operands, std::vector<Operand>& reads);
   Result<bool> plan_linear(const Group& group);
   Result<bool> plan_matmul(const Group& group);
+  Result<bool> plan_attention(const AttentionGroup& group);
   Result<bool> plan_softmax(const ir::Node* node);
   Result<bool> plan_layer_norm(const ir::Node* node);
   Result<bool> plan_mean(const ir::Node* node);
@@ -168,6 +188,7 @@ class Planner {
   Plan plan_;
   std::unordered_map<const ir::Value*, Operand> places_;
   std::unordered_set<const ir::Value*> roots_;  // values with memory of their own
+  std::unordered_map<const ir::Value*, const ir::Value*> reshaped_;  // views of whole values
   std::unordered_map<const ir::Node*, Operand> cat_storage_;
   std::unordered_map<const ir::Node*, DimOrder> cat_orders_;
   std::vector<int> sharers_;  // values that lie in each buffer

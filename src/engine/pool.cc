@@ -15,6 +15,7 @@ namespace {
 // Longer than the gaps between the loops of one inference, shorter than anyone notices.
 constexpr auto kPatience = std::chrono::microseconds(200);
 constexpr int kSpinsPerLook = 64;
+constexpr int kSpinsBeforeYield = 4096;
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -124,7 +125,14 @@ void Pool::share(int64_t tasks, int64_t grain, int threads, const void* body, Ca
   state.generation.notify_all();
   state.work(0);
   const uint32_t joined = state.door.exchange(0, std::memory_order_acq_rel) & 0xffff;
-  while (state.left.load(std::memory_order_acquire) != joined) pause();
+  // A helper that the system has put aside needs this core more than this loop does.
+  for (int spins = 0; state.left.load(std::memory_order_acquire) != joined;) {
+    if (++spins < kSpinsBeforeYield) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
 }
 
 }  // namespace pte::engine

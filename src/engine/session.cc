@@ -1,5 +1,6 @@
 #include "engine/session.h"
 
+#include <atomic>
 #include <chrono>
 
 #include "engine/optimize.h"
@@ -27,6 +28,8 @@ struct Session::State {
   std::vector<Tensor> input_homes;  // made when an input is first copied
   std::vector<bool> input_set;
   std::vector<EValue> outputs;
+  const std::atomic<bool>* cancel = nullptr;
+  std::chrono::nanoseconds timeout{0};
   bool timing = false;
   std::vector<double> nanoseconds;
 
@@ -54,6 +57,8 @@ Result<Plan> plan_of(const program::Program& program, const program::Method& met
       if (method.inputs[i] == method.inputs[j]) return unsupported("an input is named twice");
     }
   }
+  PlanOptions plan = options.plan;
+  plan.memory_limit = options.reference.memory_limit;
   lowering::LiftOptions lift;
   lift.inline_delegates = true;
   if (const program::DataMap* data = options.reference.data.get()) {
@@ -71,7 +76,7 @@ Result<Plan> plan_of(const program::Program& program, const program::Method& met
   passes::Options quiet;
   quiet.disable = options.disable;
   PTE_TRY([[maybe_unused]] const auto timings, optimize(module, quiet));
-  return make_plan(module, *module.methods.at(method.name).graph, options.plan);
+  return make_plan(module, *module.methods.at(method.name).graph, plan);
 }
 
 }  // namespace
@@ -128,11 +133,14 @@ Result<std::unique_ptr<Session>> Session::load(std::shared_ptr<const program::Pr
   if (state->method == nullptr) {
     return make_error(Code::kNotFound, "no method {}", program::quote(method));
   }
-  auto plan = plan_of(*program, *state->method, options);
+  Result<Plan> plan = options.reference_only ? unsupported("the reference interpreter is asked for")
+                                             : plan_of(*program, *state->method, options);
   if (plan) {
     state->pool = std::make_unique<Pool>(options.threads);
     state->threads = state->pool->size();
     state->plan = std::move(*plan);
+    state->cancel = options.reference.cancel;
+    state->timeout = options.reference.timeout;
     PTE_CHECK(state->make_ready().at(fmt::format("method {}", program::quote(method))));
     return std::unique_ptr<Session>(new Session(std::move(state)));
   }
@@ -217,7 +225,10 @@ Status Session::State::give(size_t index, const EValue& value, bool lend) {
     PTE_TRY(home, Tensor::zeros(planned.dtype, planned.sizes, planned.dim_order));
   }
   bases[buffer] = home.mutable_data();
-  return copy_elements(*given, home).at(fmt::format("input {}", index));
+  if (Status status = copy_elements(*given, home); !status) {
+    return std::move(status.error()).at(fmt::format("input {}", index));
+  }
+  return {};
 }
 
 Status Session::execute() {
@@ -235,8 +246,18 @@ Status Session::execute() {
   run.threads = state.threads;
   run.scratch = state.scratch_stride == 0 ? nullptr : state.scratch.mutable_data();
   run.scratch_stride = state.scratch_stride;
+  const bool limited = state.timeout.count() > 0;
+  const auto started =
+      limited ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
   for (size_t i = 0; i < state.plan.steps.size(); ++i) {
     PlannedStep& step = state.plan.steps[i];
+    if (state.cancel != nullptr && state.cancel->load(std::memory_order_relaxed)) {
+      return make_error(Code::kResourceLimit, "{}: cancelled", program::quote(name()));
+    }
+    if (limited && std::chrono::steady_clock::now() - started > state.timeout) {
+      return make_error(Code::kResourceLimit, "{}: stopped after {} ms", program::quote(name()),
+                        std::chrono::ceil<std::chrono::milliseconds>(state.timeout).count());
+    }
     const auto begin =
         state.timing ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
     if (Status status = step.step->run(run); !status) {

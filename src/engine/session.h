@@ -27,10 +27,13 @@ struct Options {
   int threads = 1;  // the caller's among them; 0: one for each core
   PlanOptions plan;
   std::vector<std::string> disable;  // passes to leave out
-  // For programs and nodes that the engine does not run; its pool is used for the former.
+  // Memory limit, cancellation (looked at before every step), timeout and data files; and, for
+  // programs that the engine does not run, the rest.
   runtime::Options reference;
   // Programs that cannot be planned are an error, not the reference interpreter's.
   bool strict = false;
+  // The reference interpreter runs it, for the sake of one interface.
+  bool reference_only = false;
 };
 
 class Session {

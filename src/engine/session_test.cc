@@ -113,6 +113,24 @@ TEST(Session, ConcatenationsAreWrittenInPlace) {
   EXPECT_EQ(std::count(kernels.begin(), kernels.end(), '\n'), 5) << kernels;
 }
 
+TEST(Session, ConcatenationsOfFlattenedPicturesAreWrittenInPlace) {
+  const std::string kernels = check(R"(const @w: float32[8,4,1,1] parameter = elided
+  const @v: float32[8,4,3,3] parameter = elided
+  func forward(%x: float32[1,6,7,4]) {
+    %w = const @w
+    %v = const @v
+    %p: float32[1,4,6,7] = aten.permute_copy.default(%x, [0, 3, 1, 2])
+    %c: float32[1,8,6,7] = aten.convolution.default(%p, %w, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+    %d: float32[1,8,3,4] = aten.convolution.default(%p, %v, none, [2, 2], [1, 1], [1, 1], false, [0, 0], 1)
+    %e: float32[1,8,42] = aten.view_copy.default(%c, [1, 8, 42])
+    %f: float32[1,8,12] = aten.view_copy.default(%d, [1, 8, 12])
+    %g: float32[1,8,54] = aten.cat.default([%e, %f], 2)
+    %h: float32[1,54,8] = aten.permute_copy.default(%g, [0, 2, 1])
+    return %h
+  })");
+  EXPECT_EQ(std::count(kernels.begin(), kernels.end(), '\n'), 2) << kernels;
+}
+
 TEST(Session, OneValueInTwoConcatenations) {
   check(R"(func forward(%x: float32[2,3,4], %y: float32[2,3,4]) {
     %a: float32[2,3,4] = aten.add.Tensor(%x, %y)
@@ -207,6 +225,59 @@ TEST(Session, MatrixProducts) {
   })");
 }
 
+TEST(Session, AttentionInPieces) {
+  const std::string kernels = check(R"(const @m: float32[1,1,7,9] parameter = elided
+  func forward(%q: float32[2,3,7,8], %k: float32[2,3,9,8], %v: float32[2,3,9,5]) {
+    %m = const @m
+    %t: float32[2,3,8,9] = aten.transpose_copy.int(%k, 2, 3)
+    %a: float32[6,7,8] = aten.view_copy.default(%q, [6, 7, 8])
+    %b: float32[6,8,9] = aten.view_copy.default(%t, [6, 8, 9])
+    %c: float32[6,7,9] = aten.bmm.default(%a, %b)
+    %d: float32[2,3,7,9] = aten.view_copy.default(%c, [2, 3, 7, 9])
+    %e: float32[2,3,7,9] = aten.mul.Scalar(%d, 0.35)
+    %f: float32[2,3,7,9] = aten.add.Tensor(%e, %m)
+    %g: float32[2,3,7,9] = aten._softmax.default(%f, -1, false)
+    %h: float32[6,7,9] = aten.view_copy.default(%g, [6, 7, 9])
+    %i: float32[6,9,5] = aten.view_copy.default(%v, [6, 9, 5])
+    %j: float32[6,7,5] = aten.bmm.default(%h, %i)
+    %l: float32[2,3,7,5] = aten.view_copy.default(%j, [2, 3, 7, 5])
+    %o: float32[2,7,3,5] = aten.permute_copy.default(%l, [0, 2, 1, 3])
+    %p: float32[2,7,15] = aten.view_copy.default(%o, [2, 7, 15])
+    return %p
+  })");
+  EXPECT_NE(kernels.find("attention 6x 7x9x8, mask"), std::string::npos) << kernels;
+  EXPECT_EQ(kernels.find("softmax"), std::string::npos) << kernels;
+}
+
+TEST(Session, AttentionOverColumns) {
+  const std::string kernels = check(R"(func forward(%x: float32[1,2,20,9]) {
+    (%q: float32[1,2,6,9], %k: float32[1,2,6,9], %v: float32[1,2,8,9]) = aten.split_with_sizes_copy.default(%x, [6, 6, 8], 2)
+    %t: float32[1,2,9,6] = aten.permute_copy.default(%q, [0, 1, 3, 2])
+    %a: float32[2,9,6] = aten.view_copy.default(%t, [2, 9, 6])
+    %b: float32[2,6,9] = aten.view_copy.default(%k, [2, 6, 9])
+    %c: float32[2,9,9] = aten.bmm.default(%a, %b)
+    %d: float32[2,9,9] = aten.div.Scalar(%c, 2.0)
+    %e: float32[2,9,9] = aten._softmax.default(%d, 2, false)
+    %f: float32[2,9,9] = aten.transpose_copy.int(%e, 1, 2)
+    %g: float32[2,8,9] = aten.view_copy.default(%v, [2, 8, 9])
+    %h: float32[2,8,9] = aten.bmm.default(%g, %f)
+    return %h
+  })");
+  EXPECT_NE(kernels.find("attention 2x 9x9x6"), std::string::npos) << kernels;
+}
+
+TEST(Session, ProbabilitiesThatAreReadElsewhereAreNoAttention) {
+  const std::string kernels =
+      check(R"(func forward(%q: float32[2,4,5], %k: float32[2,5,4], %v: float32[2,4,3]) {
+    %c: float32[2,4,4] = aten.bmm.default(%q, %k)
+    %e: float32[2,4,4] = aten._softmax.default(%c, 2, false)
+    %h: float32[2,4,3] = aten.bmm.default(%e, %v)
+    %w: float32[2,4,4] = aten._softmax.default(%c, 1, false)
+    return %h, %e, %w
+  })");
+  EXPECT_EQ(kernels.find("attention"), std::string::npos) << kernels;
+}
+
 TEST(Session, ConvolutionsOfOtherKinds) {
   check(R"(const @d: float32[6,1,3,3] parameter = elided
   const @g: float32[8,3,3,3] parameter = elided
@@ -287,6 +358,30 @@ TEST(Session, SameBitsOnEveryRun) {
     if (run == 0) first.assign(bytes.begin(), bytes.end());
     ASSERT_TRUE(std::equal(bytes.begin(), bytes.end(), first.begin()));
   }
+}
+
+TEST(Session, StopsWhenItIsToldAndKeepsToItsMemory) {
+  const auto program = program_of(R"(func forward(%x: float32[64,64]) {
+    %a: float32[64,64] = aten.relu.default(%x)
+    return %a
+  })");
+  std::atomic<bool> cancel{false};
+  Options options;
+  options.reference.cancel = &cancel;
+  auto session = *Session::load(program, "forward", options);
+  const EValue input = testing::input_for(session->input_info(0), 1);
+  ASSERT_TRUE(session->set_input(0, input).has_value());
+  ASSERT_TRUE(session->execute().has_value());
+  cancel = true;
+  ASSERT_TRUE(session->set_input(0, input).has_value());
+  const Status stopped = session->execute();
+  ASSERT_FALSE(stopped.has_value());
+  EXPECT_EQ(stopped.error().code, Code::kResourceLimit);
+  options.reference.memory_limit = 1000;
+  options.strict = true;
+  const auto refused = Session::load(program, "forward", options);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kResourceLimit);
 }
 
 TEST(Session, StrictSaysWhatCannotBePlanned) {

@@ -71,7 +71,8 @@ class Lifter {
   // From now on, the place of this tensor holds it.
   void defined(size_t index) {
     const auto* tensor = std::get_if<TensorValue>(&method_.values[index]);
-    if (tensor == nullptr || !tensor->allocation) return;
+    // What has no elements lies anywhere, on top of others too.
+    if (tensor == nullptr || !tensor->allocation || tensor->nbytes() == 0) return;
     places_[{tensor->allocation->memory_id, tensor->allocation->offset}] = index;
   }
 

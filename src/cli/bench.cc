@@ -1,0 +1,178 @@
+// `pte bench`: how long a program takes.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/plugins.h"
+#include "cli/run_inputs.h"
+#include "engine/session.h"
+#include "program/bundle.h"
+#include "program/reader.h"
+
+namespace pte::cli {
+namespace {
+
+struct Flags {
+  InputFlags inputs;
+  std::vector<std::string> data;
+  std::vector<std::string> plugins;
+  std::string method = "forward";
+  std::string engine = "fast";
+  int threads = 1;
+  double seconds = 2;
+  bool winograd = true;
+};
+
+double now() {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// The most memory that the process has had so far, in bytes.
+uint64_t peak_memory() {
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+// Of sorted times: the one below which `share` of them lie.
+double quantile(const std::vector<double>& sorted, double share) {
+  const auto at = static_cast<size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5);
+  return sorted[std::min(at, sorted.size() - 1)];
+}
+
+// Three digits that matter.
+std::string time_text(double milliseconds) {
+  if (milliseconds < 1) return fmt::format("{:.3f} ms", milliseconds);
+  if (milliseconds < 10) return fmt::format("{:.2f} ms", milliseconds);
+  return fmt::format("{:.1f} ms", milliseconds);
+}
+
+Result<int> bench(const Flags& flags, const Context& context) {
+  const std::string& file = flags.inputs.file;
+  const double begin = now();
+  PTE_TRY(MappedFile mapped, MappedFile::open(file));
+  if (program::is_bundle(mapped.bytes())) {
+    PTE_TRY(program::Bundle bundle, program::read_bundle(mapped));
+    mapped = bundle.program;
+  }
+  PTE_TRY(program::Program read, program::read_program(mapped));
+  const auto program = std::make_shared<const program::Program>(std::move(read));
+  const program::Method* method = program->find_method(flags.method);
+  if (method == nullptr) {
+    return invalid_argument("{}: no method '{}'", file, flags.method);
+  }
+  engine::Options options;
+  options.threads = flags.threads;
+  options.reference_only = flags.engine == "reference";
+  options.plan.winograd = flags.winograd;
+  PTE_TRY(options.reference.data, load_data(flags.data));
+  PTE_TRY(options.reference.custom_ops, load_plugins(flags.plugins));
+  PTE_TRY(const auto session, engine::Session::load(program, flags.method, options).at(file));
+  const double load = now() - begin;
+
+  InputFlags wanted = flags.inputs;
+  if (wanted.inputs.empty() && !wanted.random) wanted.random = 0;
+  PTE_TRY(const std::vector<EValue> inputs, gather_inputs(wanted, *method));
+  // The caller's own tensors, as a program that runs many pictures has them.
+  std::vector<EValue> lent = inputs;
+  for (EValue& value : lent) {
+    if (auto* tensor = value.get<Tensor>()) {
+      *tensor = Tensor::view(tensor->dtype(), tensor->sizes(), tensor->strides(), tensor->data(),
+                             nullptr);
+    }
+  }
+  const auto once = [&]() -> Result<double> {
+    for (size_t i = 0; i < lent.size(); ++i) PTE_CHECK(session->lend_input(i, lent[i]).at(file));
+    const double start = now();
+    PTE_CHECK(session->execute().at(file));
+    return now() - start;
+  };
+  PTE_TRY(const double first, once());
+  std::vector<double> times;
+  const double until = now() + flags.seconds * 1000;
+  constexpr size_t kMostRuns = 1000000;
+  do {
+    PTE_TRY(const double time, once());
+    times.push_back(time);
+  } while (now() < until && times.size() < kMostRuns);
+  std::sort(times.begin(), times.end());
+  const uint64_t peak = peak_memory();
+  const engine::Plan* plan = session->plan();
+  if (context.json) {
+    nlohmann::json object = {{"file", file},
+                             {"method", flags.method},
+                             {"engine", plan == nullptr ? "reference" : "fast"},
+                             {"threads", session->threads()},
+                             {"runs", times.size()},
+                             {"milliseconds",
+                              {{"median", quantile(times, 0.5)},
+                               {"min", times.front()},
+                               {"p90", quantile(times, 0.9)},
+                               {"p99", quantile(times, 0.99)},
+                               {"first", first},
+                               {"load", load}}},
+                             {"memory_bytes", session->memory_bytes()},
+                             {"peak_bytes", peak}};
+    if (plan != nullptr) object["reference_steps"] = plan->reference_steps();
+    if (plan == nullptr && flags.engine == "fast") object["reason"] = session->why_reference();
+    print_json(object);
+    return kFine;
+  }
+  if (context.quiet) {
+    print("{:.4f}\n", quantile(times, 0.5));
+    return kFine;
+  }
+  print("{}  median  (min {}, p90 {}, p99 {}; {} runs, {} thread{})\n",
+        bold(time_text(quantile(times, 0.5))), time_text(times.front()),
+        time_text(quantile(times, 0.9)), time_text(quantile(times, 0.99)), times.size(),
+        session->threads(), session->threads() == 1 ? "" : "s");
+  print("load {}, first run {}, arena {}, peak {}\n", time_text(load), time_text(first),
+        human_bytes(session->memory_bytes()), human_bytes(peak));
+  if (plan == nullptr) {
+    print("{}\n", dim(flags.engine == "reference"
+                          ? std::string("reference interpreter")
+                          : fmt::format("reference interpreter: {}", session->why_reference())));
+  } else if (plan->reference_steps() > 0) {
+    print("{}\n", dim(fmt::format("{} of {} steps are run by reference kernels; pte inspect --plan "
+                                  "names them",
+                                  plan->reference_steps(), plan->steps.size())));
+  }
+  return kFine;
+}
+
+}  // namespace
+
+void add_bench(Commands& commands) {
+  CLI::App* command = commands.add("bench", "Measure how long a program takes",
+                                   "pte bench model.pte --threads 2 --seconds 5");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("FILE", flags->inputs.file, "A .pte or .bpte")->required();
+  command
+      ->add_option("--input", flags->inputs.inputs,
+                   "An input, once for each: .npy or raw elements; default: random ones")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--data", flags->data, "A .ptd file with weights that lie outside the program")
+      ->allow_extra_args(false);
+  command->add_option("--method", flags->method, "The method to run")->capture_default_str();
+  command->add_option("--engine", flags->engine, "What runs it: fast or reference")
+      ->check(CLI::IsMember({"fast", "reference"}))
+      ->capture_default_str();
+  command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--seconds", flags->seconds, "Measure for so long")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  command->add_flag("!--no-winograd", flags->winograd,
+                    "Leave out the convolutions that round more than others");
+  add_plugin_option(command, flags->plugins);
+  commands.set_body(command, [&commands, flags] { return bench(*flags, commands.context()); });
+}
+
+}  // namespace pte::cli

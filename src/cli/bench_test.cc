@@ -1,0 +1,67 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/testing.h"
+
+namespace pte::cli {
+namespace {
+
+using testing::pte;
+
+const std::string kGolden = std::string(PTE_SOURCE_DIR) + "/tests/golden/";
+
+TEST(Bench, GivesTheTimesInOrder) {
+  const auto outcome =
+      pte({"bench", kGolden + "program/conv_relu6_xnnpack.pte", "--seconds", "0.01", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  const auto& times = json["milliseconds"];
+  EXPECT_LE(times["min"].get<double>(), times["median"].get<double>());
+  EXPECT_LE(times["median"].get<double>(), times["p90"].get<double>());
+  EXPECT_LE(times["p90"].get<double>(), times["p99"].get<double>());
+  EXPECT_GT(times["load"].get<double>(), 0);
+  EXPECT_GT(times["first"].get<double>(), 0);
+  EXPECT_GT(json["runs"].get<int>(), 0);
+  EXPECT_GT(json["peak_bytes"].get<uint64_t>(), 1000000U);
+  EXPECT_EQ(json["engine"], "fast");
+  EXPECT_EQ(json["reference_steps"], 0);
+}
+
+TEST(Bench, SaysWhyTheReferenceRunsIt) {
+  const auto outcome =
+      pte({"bench", kGolden + "program/cond.pte", "--seconds", "0", "--threads", "2"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("reference interpreter: "), std::string::npos) << outcome.out;
+  EXPECT_NE(pte({"bench", kGolden + "none.pte"}).code, 0);
+}
+
+TEST(Run, EnginesAgree) {
+  for (const std::string engine : {"fast", "reference"}) {
+    const auto outcome = pte({"run", kGolden + "program/add_xnnpack.pte", "--random", "3",
+                              "--engine", engine, "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(nlohmann::json::parse(outcome.out)["engine"], engine);
+  }
+  const auto text =
+      pte({"run", kGolden + "program/add_xnnpack.pte", "--random", "3", "--engine", "fast"});
+  EXPECT_NE(text.out.find("(engine, "), std::string::npos) << text.out;
+  EXPECT_EQ(pte({"run", kGolden + "program/add_xnnpack.pte", "--engine", "warp"}).code, 2);
+}
+
+TEST(InspectPlan, NamesStepsAndKernels) {
+  const auto outcome = pte({"inspect", kGolden + "program/conv_relu6_portable.pte", "--plan"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("conv "), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("arena"), std::string::npos) << outcome.out;
+  EXPECT_LE(testing::widest(outcome.out), 140U) << outcome.out;
+  const auto json =
+      pte({"inspect", kGolden + "program/conv_relu6_portable.pte", "--plan", "--json"});
+  ASSERT_EQ(json.code, 0) << json.err;
+  const auto object = nlohmann::json::parse(json.out);
+  EXPECT_FALSE(object["steps"].empty());
+  EXPECT_GT(object["arena_bytes"].get<uint64_t>(), 0U);
+  const auto whole = pte({"inspect", kGolden + "program/cond.pte", "--plan"});
+  EXPECT_NE(whole.out.find("reference interpreter"), std::string::npos) << whole.out;
+}
+
+}  // namespace
+}  // namespace pte::cli

@@ -1,0 +1,88 @@
+// No memory is asked for once a session has run. The counters replace the global operators.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "engine/testing.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  void* memory =
+      alignment <= alignof(std::max_align_t)
+          ? std::malloc(size == 0 ? 1 : size)
+          : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, 0); }
+void* operator new[](std::size_t size) { return counted(size, 0); }
+void* operator new(std::size_t size, std::align_val_t to) {
+  return counted(size, static_cast<std::size_t>(to));
+}
+void* operator new[](std::size_t size, std::align_val_t to) {
+  return counted(size, static_cast<std::size_t>(to));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace pte::engine {
+namespace {
+
+TEST(Allocation, NoneAfterTheFirstExecution) {
+  const auto program = testing::program_of(R"(const @w: float32[32,8,3,3] parameter = elided
+  const @d: float32[32,1,3,3] parameter = elided
+  const @l: float32[10,32] parameter = elided
+  func forward(%x: float32[1,8,32,32]) {
+    %w = const @w
+    %d = const @d
+    %l = const @l
+    %c: float32[1,32,32,32] = aten.convolution.default(%x, %w, none, [1, 1], [1, 1], [1, 1], false, [0, 0], 1)
+    %s: float32[1,32,32,32] = aten.relu.default(%c)
+    %e: float32[1,32,32,32] = aten.convolution.default(%s, %d, none, [1, 1], [1, 1], [1, 1], false, [0, 0], 32)
+    (%p: float32[1,32,16,16], %i: int64[1,32,16,16]) = aten.max_pool2d_with_indices.default(%e, [2, 2], [2, 2])
+    %u: float32[1,32,32,32] = aten.upsample_nearest2d.vec(%p, none, [2.0, 2.0])
+    %a: float32[1,32,32,32] = aten.add.Tensor(%u, %s)
+    %f: float32[1,64,32,32] = aten.cat.default([%a, %u], 1)
+    %g: float32[1,64,32,32] = aten._softmax.default(%f, 1, false)
+    %m: float32[1,64] = aten.mean.dim(%g, [2, 3])
+    %v: float32[2,32] = aten.view_copy.default(%m, [2, 32])
+    %t: float32[32,10] = aten.permute_copy.default(%l, [1, 0])
+    %y: float32[2,10] = aten.mm.default(%v, %t)
+    return %y
+  })");
+  for (const int threads : {1, 3}) {
+    Options options;
+    options.threads = threads;
+    auto session = Session::load(program, "forward", options);
+    ASSERT_TRUE(session.has_value());
+    ASSERT_EQ((*session)->plan()->reference_steps(), 0U) << testing::kernels_of(**session);
+    const EValue made = testing::input_for((*session)->input_info(0), 1);
+    const Tensor& tensor = *made.get<Tensor>();
+    const EValue input(
+        Tensor::view(tensor.dtype(), tensor.sizes(), tensor.strides(), tensor.data(), nullptr));
+    ASSERT_TRUE((*session)->lend_input(0, input).has_value());
+    ASSERT_TRUE((*session)->execute().has_value());
+    const int64_t before = allocations.load();
+    bool fine = true;
+    for (int run = 0; run < 5; ++run) {
+      fine = (*session)->lend_input(0, input).has_value() && fine;
+      fine = (*session)->execute().has_value() && fine;
+    }
+    EXPECT_EQ(allocations.load(), before) << threads << " threads";
+    EXPECT_TRUE(fine);
+  }
+}
+
+}  // namespace
+}  // namespace pte::engine
