@@ -1,5 +1,5 @@
-// LSTM, GRU and RNN, written step by step: the input's share of the gates in one product for all
-// steps, the state's share in one for each.
+// LSTM, GRU and RNN, written step by step, or as a loop where their number is open: the input's
+// share of the gates in one product for all steps, the state's share in one for each.
 #include <algorithm>
 #include <functional>
 
@@ -17,18 +17,19 @@ struct Activation {
   double alpha, beta;
 };
 
+// (The expression may belong to the graph of a step, so it says itself where calls go.)
 Ex apply(NodeCall& c, const Activation& a, const Ex& x) {
   if (a.name == "sigmoid") return x.sigmoid();
   if (a.name == "tanh") return x.tanh();
   if (a.name == "relu") return x.relu();
   if (a.name == "affine") return x * a.alpha + a.beta;
-  if (a.name == "leakyrelu") return c.e.call(Op::aten_leaky_relu, {x.v, a.alpha});
-  if (a.name == "elu") return c.e.call(Op::aten_elu, {x.v, a.alpha});
+  if (a.name == "leakyrelu") return x.e->call(Op::aten_leaky_relu, {x.v, a.alpha});
+  if (a.name == "elu") return x.e->call(Op::aten_elu, {x.v, a.alpha});
   if (a.name == "hardsigmoid") return (x * a.alpha + a.beta).clamp(0.0, 1.0);
   if (a.name == "scaledtanh") return (x * a.beta).tanh() * a.alpha;
   if (a.name == "softsign") return x / (x.abs() + 1.0);
   if (a.name == "softplus") return (x.exp() + 1.0).log();
-  if (a.name == "thresholdedrelu") return c.e.where(x > a.alpha, x, c.e.full({}, 0, x.dtype()));
+  if (a.name == "thresholdedrelu") return x.e->where(x > a.alpha, x, x.e->full({}, 0, x.dtype()));
   c.fail(unsupported("the activation '{}'", a.name.substr(0, 40)));
   return x;
 }
@@ -114,7 +115,7 @@ States gru_cell(NodeCall& c, const Layer& l, const Ex& gates, const States& s) {
   }
   z = apply(c, l.f[0], clipped(l, z));
   r = apply(c, l.f[0], clipped(l, r));
-  Ex n{&c.e, nullptr};
+  Ex n{gates.e, nullptr};
   if (l.flag) {
     n = s[0].matmul(rh);
     if (l.rb.v != nullptr) n = n + part(l.rb, 2, h);
@@ -131,6 +132,75 @@ States rnn_cell(NodeCall& c, const Layer& l, const Ex& gates, const States& s) {
   return {apply(c, l.f[0], clipped(l, gates + s[0].matmul(l.r.transpose(0, 1))))};
 }
 
+// One step with what follows the end of shorter sequences: they keep their state and give nothing.
+States step(NodeCall& c, Cell cell, const Layer& layer, const Ex& share, const States& state,
+            const Ex& lengths, const Ex& at, Ex& out) {
+  States next = cell(c, layer, share, state);
+  out = next[0];
+  if (lengths.v == nullptr) return next;
+  const Ex alive = (lengths > at).view({int64_t{-1}, int64_t{1}});
+  for (size_t k = 0; k < next.size(); ++k) next[k] = share.e->where(alive, next[k], state[k]);
+  out = share.e->where(alive, out, share.e->full({}, 0, out.dtype()));
+  return next;
+}
+
+// All steps as one loop, where their number is open or large: the outputs [T, B, H], and the last
+// state. `shares` is [T, B, gates * H].
+Ex loop_steps(NodeCall& c, Cell cell, const Layer& layer, const Ex& shares, const Ex& lengths,
+              bool backwards, States& state) {
+  if (c.failed()) return shares;
+  std::vector<Ex> rows{shares}, extra;
+  if (lengths.v != nullptr) rows.push_back(c.e.arange(int64_t{0}, shares.size_arg(0)));
+  if (backwards) {
+    for (Ex& row : rows) row = row.flip({0});
+  }
+  if (c.failed()) return shares;
+  auto body = std::make_shared<ir::Graph>("recurrent_step");
+  Emitter inside(c.e.module(), *body);
+  inside.set_name("step");
+  const auto input = [&](const char* name, ir::TensorType type) {
+    return inside.wrap(body->add_input(name, std::move(type)));
+  };
+  const auto row_of = [](const Ex& x) {
+    ir::TensorType type = x.v->tensor();
+    return ir::TensorType::of(type.dtype, {type.sizes.begin() + 1, type.sizes.end()});
+  };
+  const auto held = [&](const char* name, const Ex& x) {
+    if (x.v == nullptr) return Ex{&inside, nullptr};
+    extra.push_back(x);
+    return input(name, ir::TensorType::of(x.dtype(), x.v->tensor().sizes));
+  };
+  States before;
+  for (const Ex& s : state)
+    before.push_back(input("state", ir::TensorType::of(s.dtype(), s.v->tensor().sizes)));
+  const Ex share = input("share", row_of(rows[0]));
+  const Ex at = lengths.v == nullptr ? Ex{&inside, nullptr} : input("time", row_of(rows[1]));
+  Layer layer_inside = layer;
+  layer_inside.r = held("r", layer.r);
+  layer_inside.rb = held("rb", layer.rb);
+  layer_inside.p = held("p", layer.p);
+  const Ex ends = held("lengths", lengths);
+  Ex out{&inside, nullptr};
+  const States after = step(c, cell, layer_inside, share, before, ends, at, out);
+  if (Status status = inside.take_status(); !status) c.fail(std::move(status.error()));
+  if (c.failed()) return shares;
+  for (const Ex& s : after) body->add_output(s.v);
+  body->add_output(out.v);
+  const auto list = [](const std::vector<Ex>& values) {
+    ir::ArgList items;
+    for (const Ex& value : values) items.emplace_back(value.v);
+    return Arg(std::move(items));
+  };
+  const std::vector<Ex> results =
+      c.e.calls(Op::higher_order_scan, {Arg(body), list(state), list(rows), list(extra)});
+  if (c.failed() || results.size() != state.size() + 1) {
+    c.fail(internal_error("a loop of {} states with {} results", state.size(), results.size()));
+    return shares;
+  }
+  for (size_t k = 0; k < state.size(); ++k) state[k] = results[k];
+  return backwards ? results.back().flip({0}) : results.back();
+}
+
 void recurrent(NodeCall& c, Cell cell, int64_t gates, const std::vector<std::string>& usual,
                bool biases_apart, size_t states) {
   Ex x = c.in(0);
@@ -140,9 +210,12 @@ void recurrent(NodeCall& c, Cell cell, int64_t gates, const std::vector<std::str
     return c.fail(invalid_data("it takes tensors of rank 3"));
   const bool batch_first = c.i("layout", 0) != 0;
   if (batch_first) x = x.transpose(0, 1);
-  const int64_t time = x.fixed(0), hidden = r.fixed(2), directions = w.fixed(0);
+  const int64_t hidden = r.fixed(2), directions = w.fixed(0);
+  // Few steps are written one after the other, which costs nothing at run time.
+  const int64_t time = x.size(0).constant().value_or(-1);
+  const bool loops = time < 0 || time > kMaxTime;
   if (c.failed()) return;
-  if (time < 1 || time > kMaxTime) return c.fail(unsupported("a sequence of {} steps", time));
+  if (time == 0) return c.fail(unsupported("a sequence of no steps"));
   const std::string_view direction = c.s("direction", "forward");
   if (directions != (direction == "bidirectional" ? 2 : 1))
     return c.fail(invalid_data("weights for {} directions, it is {}", directions, direction));
@@ -190,22 +263,21 @@ void recurrent(NodeCall& c, Cell cell, int64_t gates, const std::vector<std::str
       }
     }
     const bool backwards = direction == "reverse" || d == 1;
-    std::vector<Ex> steps(static_cast<size_t>(time), Ex{&c.e, nullptr});
-    for (int64_t t = 0; t < time && !c.failed(); ++t) {
-      const int64_t at = backwards ? time - 1 - t : t;
-      States next = cell(c, layer, shares.select(0, at), state);
-      Ex out = next[0];
-      if (!full) {
-        // Past its end a sequence keeps its state and gives nothing.
-        const Ex alive = (lengths > static_cast<double>(at)).view({int64_t{-1}, int64_t{1}});
-        for (size_t k = 0; k < states; ++k) next[k] = c.e.where(alive, next[k], state[k]);
-        out = c.e.where(alive, out, c.e.full({}, 0, x.dtype()));
+    const Ex ends = full ? Ex{&c.e, nullptr} : lengths.cast(DType::kInt64);
+    if (loops) {
+      outputs.push_back(loop_steps(c, cell, layer, shares, ends, backwards, state));
+    } else {
+      std::vector<Ex> steps(static_cast<size_t>(time), Ex{&c.e, nullptr});
+      for (int64_t t = 0; t < time && !c.failed(); ++t) {
+        const int64_t at = backwards ? time - 1 - t : t;
+        const Ex now = full ? ends : c.e.full({}, static_cast<double>(at), DType::kInt64);
+        state = step(c, cell, layer, shares.select(0, at), state, ends, now,
+                     steps[static_cast<size_t>(at)]);
       }
-      state = next;
-      steps[static_cast<size_t>(at)] = out;
+      if (c.failed()) return;
+      outputs.push_back(c.e.stack(steps, 0));
     }
     if (c.failed()) return;
-    outputs.push_back(c.e.stack(steps, 0));
     last.push_back(state);
   }
   if (c.failed()) return;
