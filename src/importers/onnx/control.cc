@@ -1,6 +1,6 @@
 // Control flow. A branch whose condition is known is inlined; where it is not, both are computed
 // and the results chosen between, which is right because nothing in a graph has an effect. Loops
-// whose length is known are unrolled.
+// whose length is known are unrolled, others stay loops.
 #include <algorithm>
 #include <limits>
 
@@ -78,20 +78,129 @@ void if_rule(NodeCall& c) {
   }
 }
 
+// A loop whose end is known at run time only stays one. Its states keep their sizes.
+void open_loop(NodeCall& c, const GraphDef& body) {
+  const size_t states = std::max<size_t>(c.inputs(), 2) - 2;
+  for (size_t k = states; k < c.outputs(); ++k) {
+    if (c.wants(k))
+      return c.fail(
+          unsupported("a loop of unknown length that collects values: their number "
+                      "depends on what the model is given"));
+  }
+  std::vector<Ex> initial;
+  const Ex trips = c.has(0) ? c.in(0).cast(DType::kInt64).view({}) : Ex{&c.e, nullptr};
+  Ex go = c.has(1) ? c.in(1).view({}) : c.e.full({}, 1, DType::kBool);
+  const Ex start = c.e.full({}, 0, DType::kInt64);
+  if (trips.v != nullptr) go = go && start < trips;
+  initial = {go, start};
+  for (size_t k = 0; k < states; ++k) initial.push_back(c.in(2 + k));
+  if (c.failed()) return;
+
+  auto graph = std::make_shared<ir::Graph>("loop_body");
+  GraphReader reader(c.reader, *graph);
+  Emitter& e = reader.emitter();
+  e.set_name("loop");
+  std::vector<Ex> inputs;
+  for (const Ex& x : initial)
+    inputs.push_back(
+        e.wrap(graph->add_input("carried", ir::TensorType::of(x.dtype(), x.v->tensor().sizes))));
+  const auto read_body = [&]() -> Status {
+    Scope scope;
+    scope.outer = &c.scope;
+    scope.opsets = c.scope.opsets;
+    scope.attributes = c.scope.attributes;
+    scope.depth = c.scope.depth + 1;
+    scope.is_body = true;
+    PTE_CHECK(reader.read_initializers(body, scope));
+    for (size_t k = 0; k < states + 2; ++k) {
+      Item item;
+      // It goes on wherever the body runs, so the condition it is given is true.
+      if (k == 1)
+        item.small = std::make_shared<const Small>(Small{DType::kBool, {}, {int64_t{1}}});
+      else
+        item.value = inputs[k == 0 ? 1 : k].v;
+      scope.items.insert_or_assign(body.inputs[k].name, std::move(item));
+    }
+    PTE_CHECK(reader.read_nodes(body.nodes, scope));
+    const Ex next = inputs[1] + 1.0;
+    std::vector<Ex> results{next};
+    for (size_t k = 0; k <= states; ++k) {
+      Item* item = scope.find(body.outputs[k].name);
+      if (item == nullptr)
+        return invalid_data("its body does not define its output '{}'",
+                            body.outputs[k].name.substr(0, 80));
+      PTE_TRY(Ex made, reader.value_of(*item, body.outputs[k].name));
+      if (k == 0) {
+        made = made.view({});
+        if (trips.v != nullptr) {
+          PTE_TRY(ir::Value * limit, reader.inside(trips.v));
+          made = made && next < e.wrap(limit);
+        }
+        results.insert(results.begin(), made);
+        continue;
+      }
+      const Ex& before = inputs[k + 1];
+      if (made &&
+          !(made.dtype() == before.dtype() && made.v->tensor().sizes == before.v->tensor().sizes))
+        return unsupported("a loop of unknown length that makes {} [{}] of {} [{}]",
+                           dtype_name(made.dtype()), ir::to_string(made.v->tensor().sizes),
+                           dtype_name(before.dtype()), ir::to_string(before.v->tensor().sizes));
+      results.push_back(made);
+    }
+    PTE_CHECK(e.take_status());
+    for (const Ex& made : results) graph->add_output(made.v);
+    return {};
+  };
+  Status status = read_body();
+  c.reader.wanted_inputs |= reader.wanted_inputs;
+  if (!status) return c.fail(std::move(status.error()));
+
+  auto condition = std::make_shared<ir::Graph>("loop_condition");
+  for (const ir::Value* input : graph->inputs()) condition->add_input(input->name(), input->type());
+  condition->add_output(condition->inputs()[0]);
+  ir::ArgList carried, extra;
+  for (const Ex& x : initial) carried.emplace_back(x.v);
+  for (ir::Value* value : reader.captured()) {
+    auto own = c.reader.inside(value);
+    if (!own) return c.fail(std::move(own.error()));
+    extra.emplace_back(*own);
+  }
+  const std::vector<Ex> results =
+      c.e.calls(Op::higher_order_while_loop,
+                {Arg(condition), Arg(graph), Arg(std::move(carried)), Arg(std::move(extra))});
+  for (size_t k = 0; k < states && !c.failed(); ++k) c.set(k, results[k + 2]);
+}
+
+// The same; values that an example of the inputs would give may spare it.
+void stay_open(NodeCall& c, const GraphDef& body, uint64_t sources) {
+  open_loop(c, body);
+  if (c.failed()) c.reader.wanted_inputs |= sources;
+}
+
 void loop(NodeCall& c) {
   const GraphDef* body = graph_of(c, "body");
   if (c.failed()) return;
+  const size_t taken = std::max<size_t>(c.inputs(), 2);
+  if (body->inputs.size() != taken || body->outputs.size() + 1 < taken)
+    return c.fail(invalid_data("its body takes {} inputs and gives {} outputs, it has {} inputs",
+                               body->inputs.size(), body->outputs.size(), c.inputs()));
+  const auto sources = [&](size_t input) {
+    const Item* item = c.item(input);
+    return item == nullptr ? uint64_t{0} : item->sources;
+  };
   int64_t count = std::numeric_limits<int64_t>::max();
   if (c.has(0)) {
-    const auto given = c.ints(0);
-    if (c.failed() || given.empty()) return;
-    count = given[0];
+    const Small* given = c.small(0);
+    const auto values = given == nullptr ? std::nullopt : given->integers();
+    if (c.failed()) return;
+    if (!values || values->size() != 1) return stay_open(c, *body, sources(0));
+    count = (*values)[0];
   }
   bool going = true;
   if (c.has(1)) {
     const auto flag = known_flag(c, 1);
     if (c.failed()) return;
-    if (!flag) return c.need(1);
+    if (!flag) return stay_open(c, *body, sources(1));
     going = *flag;
   }
   std::vector<Item> carried;
@@ -101,10 +210,6 @@ void loop(NodeCall& c) {
     carried.push_back(*item);
   }
   const size_t states = carried.size();
-  if (body->inputs.size() != states + 2 || body->outputs.size() < states + 1)
-    return c.fail(
-        invalid_data("its body takes {} inputs and gives {} outputs, {} values are carried",
-                     body->inputs.size(), body->outputs.size(), states));
   const size_t scans = body->outputs.size() - 1 - states;
   std::vector<std::vector<Ex>> collected(scans);
   for (int64_t t = 0; going && t < count && !c.failed(); ++t) {
@@ -118,10 +223,7 @@ void loop(NodeCall& c) {
     auto small = c.reader.small_of(results[0]);
     if (!small) return c.fail(std::move(small.error()));
     const auto next = *small == nullptr ? std::nullopt : (*small)->integers();
-    if (!next || next->size() != 1) {
-      c.reader.wanted_inputs |= results[0].sources;
-      return c.fail(unsupported("a loop whose end depends on what the model is given"));
-    }
+    if (!next || next->size() != 1) return stay_open(c, *body, results[0].sources);
     going = (*next)[0] != 0;
     for (size_t k = 0; k < scans; ++k) collected[k].push_back(value(c, results[1 + states + k]));
     carried.assign(results.begin() + 1, results.begin() + 1 + static_cast<std::ptrdiff_t>(states));

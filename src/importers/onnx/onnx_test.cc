@@ -145,6 +145,32 @@ TEST(Onnx, LoopsOfKnownLengthAreUnrolled) {
       << ir::print(read->imported.module);
 }
 
+TEST(Onnx, LoopsOfUnknownLengthStayLoops) {
+  const auto read = import("open_loop");
+  ASSERT_TRUE(read) << error_of(read);
+  const ir::Graph& graph = *read->imported.module.methods.at("forward").graph;
+  const ir::Node* loop = nullptr;
+  for (const ir::Node* node : graph.nodes()) {
+    if (node->is(Op::higher_order_while_loop)) loop = node;
+  }
+  ASSERT_NE(loop, nullptr) << ir::print(read->imported.module);
+  EXPECT_EQ(loop->arg(2).list()->size(), 3U);  // whether it goes on, the count, the state
+  EXPECT_EQ(loop->arg(3).list()->size(), 2U);  // relu's result and the number of times
+  EXPECT_EQ(ir::to_string(graph.outputs()[0].value->tensor().sizes), "2");
+}
+
+TEST(Onnx, RecurrentLayersOverAnOpenLengthAreLoops) {
+  ImportOptions open;
+  open.dynamic = {{"x", 0, {1, 9}}};
+  const auto read = import("open_recurrent", open);
+  ASSERT_TRUE(read) << error_of(read);
+  const ir::Graph& graph = *read->imported.module.methods.at("forward").graph;
+  int loops = 0;
+  for (const ir::Node* node : graph.nodes()) loops += node->is(Op::higher_order_scan) ? 1 : 0;
+  EXPECT_EQ(loops, 2) << ir::print(read->imported.module);
+  EXPECT_EQ(ir::to_string(graph.outputs()[0].value->tensor().sizes), "T,2,1,2");
+}
+
 TEST(Onnx, FunctionsAreInlinedWithTheirAttributes) {
   const auto read = import("function");
   ASSERT_TRUE(read) << error_of(read);

@@ -15,9 +15,15 @@ constexpr int kMaxScopes = 48;
 }  // namespace
 
 Item* Scope::find(std::string_view name) {
+  Scope* border = nullptr;
   for (Scope* scope = this; scope != nullptr; scope = scope->outer) {
     const auto it = scope->items.find(name);
-    if (it != scope->items.end()) return it->second.absent ? nullptr : &it->second;
+    if (it != scope->items.end()) {
+      if (it->second.absent) return nullptr;
+      if (border == nullptr) return &it->second;
+      return &border->items.insert_or_assign(name, it->second).first->second;
+    }
+    if (scope->is_body && border == nullptr) border = scope;
   }
   return nullptr;
 }
@@ -25,6 +31,14 @@ Item* Scope::find(std::string_view name) {
 GraphReader::GraphReader(const ModelDef& model, const MappedFile& file, ir::Module& module,
                          ir::Graph& graph)
     : model_(model), tensors_(file), emitter_(module, graph) {}
+
+GraphReader::GraphReader(const GraphReader& outer, ir::Graph& body)
+    : model_(outer.model_),
+      tensors_(outer.tensors_),
+      emitter_(const_cast<Emitter&>(outer.emitter_).module(), body),
+      is_body_(true),
+      steps_(outer.steps_),
+      folded_(outer.folded_) {}
 
 const FunctionDef* GraphReader::find_function(const NodeDef& node) const {
   for (const FunctionDef& function : model_.functions) {
@@ -36,6 +50,18 @@ const FunctionDef* GraphReader::find_function(const NodeDef& node) const {
 }
 
 // ---- values
+
+Result<ir::Value*> GraphReader::inside(ir::Value* value) {
+  if (&value->graph() == &emitter_.graph()) return value;
+  const auto known = inputs_.find(value);
+  if (known != inputs_.end()) return known->second;
+  if (!is_body_ || !value->is_tensor())
+    return unsupported("a size known at run time only, in the body of a loop of unknown length");
+  ir::Value* input = emitter_.graph().add_input(value->name(), value->type());
+  captured_.push_back(value);
+  inputs_.emplace(value, input);
+  return input;
+}
 
 Result<const Small*> GraphReader::small_of(Item& item) {
   if (item.small == nullptr && item.initializer != nullptr) {
@@ -52,11 +78,19 @@ Result<const Small*> GraphReader::small_of(Item& item) {
     }
     item.small = known->second;
   }
+  if (is_body_ && item.small != nullptr) {
+    for (const Elem& element : item.small->v) {
+      if (const auto* size = std::get_if<ir::Value*>(&element)) PTE_CHECK(inside(*size));
+    }
+  }
   return item.small.get();
 }
 
 Result<Ex> GraphReader::value_of(Item& item, std::string_view name) {
-  if (item.value != nullptr) return emitter_.wrap(item.value);
+  if (item.value != nullptr) {
+    PTE_TRY(item.value, inside(item.value));
+    return emitter_.wrap(item.value);
+  }
   if (item.initializer != nullptr) {
     const auto known = made_.find(item.initializer);
     if (known == made_.end()) {
@@ -76,6 +110,7 @@ Result<Ex> GraphReader::value_of(Item& item, std::string_view name) {
     return emitter_.wrap(item.value);
   }
   if (item.small == nullptr) return internal_error("'{}' has no value", name);
+  PTE_CHECK(small_of(item));
   const Ex made = materialise(emitter_, *item.small, name.substr(0, 200));
   PTE_CHECK(emitter_.take_status());
   item.value = made.v;

@@ -36,6 +36,9 @@ struct Scope {
   // Attributes that a call of the function gave, for references inside it.
   const std::map<std::string_view, AttributeDef>* attributes = nullptr;
   int depth = 0;
+  // Of a graph of its own (a loop's body): what is found outside is copied in, so that the forms
+  // that are made of it here stay here.
+  bool is_body = false;
 
   Item* find(std::string_view name);
 };
@@ -49,6 +52,9 @@ Rule find_rule(std::string_view domain, std::string_view op);
 class GraphReader {
  public:
   GraphReader(const ModelDef& model, const MappedFile& file, ir::Module& module, ir::Graph& graph);
+
+  // Of the body of a loop, whose graph takes values of the outer reader's as inputs.
+  GraphReader(const GraphReader& outer, ir::Graph& body);
 
   Emitter& emitter() { return emitter_; }
   const FunctionDef* find_function(const NodeDef& node) const;
@@ -64,6 +70,11 @@ class GraphReader {
   Result<const Small*> small_of(Item& item);
   Result<Tensor> read_tensor(const TensorDef& def) { return tensors_.read(def); }
 
+  // A value of this graph, or an input that stands for one of a graph around it.
+  Result<ir::Value*> inside(ir::Value* value);
+  // The values that inputs made by inside() stand for, in their order.
+  const std::vector<ir::Value*>& captured() const { return captured_; }
+
   // Graph inputs whose values some operator needs to know before the program runs.
   uint64_t wanted_inputs = 0;
 
@@ -78,6 +89,9 @@ class GraphReader {
   Emitter emitter_;
   std::map<const TensorDef*, ir::Value*> made_;  // initializers that have a value
   std::map<const TensorDef*, std::shared_ptr<const Small>> read_;
+  std::map<const ir::Value*, ir::Value*> inputs_;
+  std::vector<ir::Value*> captured_;
+  bool is_body_ = false;
   size_t steps_ = 0;
   size_t folded_ = 0;
 };

@@ -124,6 +124,29 @@ def resize():
                  [constant("scales", np.array([1, 1, 0.6, 0.6], np.float32))], opset=23)
 
 
+def open_loop():
+    """How often it runs is an input; the body reads what is computed and what is stored outside."""
+    body = helper.make_graph(
+        [node("Mul", ["state", "k"], ["grown"]), node("Add", ["grown", "y"], ["next"]),
+         node("ReduceSum", ["next"], ["total"], keepdims=0), node("Less", ["total", "limit"], ["again"])],
+        "body",
+        [value("i", [], TensorProto.INT64), value("more", [], TensorProto.BOOL), value("state", [2])],
+        [value("again", [], TensorProto.BOOL), value("next", [2])])
+    nodes = [node("Relu", ["x"], ["y"]), node("Loop", ["count", "", "x"], ["last"], body=body)]
+    return model("open_loop", nodes, [value("x", [2]), value("count", [], TensorProto.INT64)],
+                 [value("last", [2])],
+                 [constant("k", np.float32(2)), constant("limit", np.float32(100))])
+
+
+def open_recurrent():
+    weights = np.arange(32, dtype=np.float32).reshape(2, 8, 2) / 32 - 0.5
+    nodes = [node("LSTM", ["x", "w", "w", "", "lengths"], ["y", "h", "c"], hidden_size=2,
+                  direction="bidirectional")]
+    return model("open_recurrent", nodes, [value("x", ["T", 1, 2]), value("lengths", [1], TensorProto.INT32)],
+                 [value("y", ["T", 2, 1, 2]), value("h", [2, 1, 2]), value("c", [2, 1, 2])],
+                 [constant("w", weights)])
+
+
 def unsupported():
     nodes = [node("Frobnicate", ["x"], ["a"]), node("Frobnicate", ["a"], ["b"]),
              helper.make_node("TreeEnsembleRegressor", ["b"], ["y"], domain="ai.onnx.ml")]
@@ -148,7 +171,8 @@ def external():
 
 
 def main():
-    for make in (convolution, shapes, branches, loop, function, quantised, recurrent, resize, unsupported):
+    for make in (convolution, shapes, branches, loop, function, quantised, recurrent, resize, unsupported,
+                 open_loop, open_recurrent):
         data = make().SerializeToString()
         for folder in (HERE, SEEDS):
             with open(os.path.join(folder, make.__name__ + ".onnx"), "wb") as file:
