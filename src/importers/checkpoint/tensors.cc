@@ -194,6 +194,22 @@ Result<Tensor> TensorReader::read(const PickleValue& value) {
   return tensor;
 }
 
+Result<Tensor> TensorReader::read_quantized(const PickleValue& value) {
+  const PickleValue args = value.args();
+  if (args.size() < 5) return invalid_data("it is rebuilt from {} arguments", args.size());
+  PTE_TRY(const StorageRef ref, read_storage_ref(args.item(0)));
+  switch (ref.dtype) {
+    case DType::kQInt8:
+      return rebuild_strided(args, DType::kInt8);
+    case DType::kQUInt8:
+      return rebuild_strided(args, DType::kUInt8);
+    case DType::kQInt32:
+      return rebuild_strided(args, DType::kInt32);
+    default:
+      return invalid_data("it is quantized and of {}", dtype_name(ref.dtype));
+  }
+}
+
 Result<Tensor> TensorReader::rebuild(const PickleValue& function, const PickleValue& args,
                                      int depth) {
   if (depth > kMaxWrappers) return invalid_data("it is wrapped too deeply");

@@ -46,6 +46,9 @@ class TensorReader {
   // needs it (legacy files have no padding) is copied, once for all tensors that view it.
   // Fails with kUnsupported for quantized, sparse, nested, meta and conjugate tensors.
   Result<Tensor> read(const PickleValue& value);
+  // The whole numbers of a quantized tensor (torch._utils._rebuild_qtensor) as int8, uint8 or
+  // int32; its scales and zero points stay in the pickle.
+  Result<Tensor> read_quantized(const PickleValue& value);
 
  private:
   struct Loaded {

@@ -81,8 +81,8 @@ bool Builtins::keeps_unknown(std::string_view name) {
 
 Answer Builtins::call(Evaluator& e, const std::string& name, const std::vector<Argument>& args) {
   using Family = Answer (*)(Evaluator&, std::string_view, const std::vector<Argument>&);
-  constexpr Family kFamilies[] = {language,  containers, dictionaries, strings,
-                                  questions, tensors,    prepacked};
+  constexpr Family kFamilies[] = {quantized, language,  containers, dictionaries,
+                                  strings,   questions, tensors,    prepacked};
   for (const Family family : kFamilies) {
     PTE_TRY(std::optional<Value> made, family(e, name, args));
     if (made) return answer(std::move(*made));

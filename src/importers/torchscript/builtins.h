@@ -29,6 +29,7 @@ class Builtins {
   static Answer strings(Evaluator& e, std::string_view name, const std::vector<Argument>& args);
   static Answer questions(Evaluator& e, std::string_view name, const std::vector<Argument>& args);
   static Answer prepacked(Evaluator& e, std::string_view name, const std::vector<Argument>& args);
+  static Answer quantized(Evaluator& e, std::string_view name, const std::vector<Argument>& args);
   static Answer tensors(Evaluator& e, std::string_view name, const std::vector<Argument>& args);
 
   static Result<Value> size_of(Evaluator& e, const TensorPtr& cell, size_t dim);

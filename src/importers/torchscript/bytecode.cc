@@ -90,7 +90,7 @@ Result<Instruction> read_instruction(const Value& row) {
     return Instruction{known.op, *(*items)[1].integer(), *(*items)[2].integer(),
                        std::string(known.operator_name)};
   }
-  return unsupported("the instruction {} of mobile bytecode", name.substr(0, 40));
+  return Instruction{Op::kUnknown, 0, 0, name.substr(0, 40)};
 }
 
 Result<BytecodeMethod> read_method(const Value& row) {
@@ -369,6 +369,8 @@ class Machine {
         return operate(in.name, 1);
       case Op::kCall2:
         return operate(in.name, 2);
+      case Op::kUnknown:
+        return unsupported("the instruction {} of mobile bytecode", in.name);
       case Op::kUninitialized:
         return push(Value(Poison{std::make_shared<const Error>(
             invalid_data("a variable is read that nothing has set"))}));

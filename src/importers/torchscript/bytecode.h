@@ -44,11 +44,12 @@ struct Instruction {
     kCall2,
     kKeep,  // casts and waits
     kUninitialized,
+    kUnknown,  // an error when it is reached: methods that nothing calls may hold it
   };
   Op op = Op::kKeep;
   int64_t x = 0;
   int64_t n = 0;
-  std::string name;  // of kCall1 and kCall2
+  std::string name;  // of kCall1, kCall2 and kUnknown
 };
 
 struct BytecodeMethod {

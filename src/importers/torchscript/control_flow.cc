@@ -109,6 +109,8 @@ Value Evaluator::merge(Merge& merged, const Value& a, const Value& b, int depth)
     return Value(Complex{static_cast<double>(merged.pairs.size() - 1), 0});
   };
   const auto one = a.tensor(), other = b.tensor();
+  if (one != other && ((one && one->quantization) || (other && other->quantization)))
+    return poison("a quantized tensor leaves a branch that depends on the input");
   if (one && other) {
     const auto is_inner = [&](const TensorPtr& cell) {
       return cell->handle &&
@@ -492,6 +494,8 @@ Result<Values> Evaluator::loop(const Value& go, Values carried, const Body& body
       const bool same = leaves[i].is_poison() || after[i].is_poison() ||
                         equal(leaves[i], after[i]).value_or(false);
       if (same) continue;
+      if (leaves[i].tensor() && leaves[i].tensor()->quantization)
+        return unsupported("a loop that depends on the input changes a quantized tensor");
       if (!leaves[i].tensor() && !number_kind(leaves[i])) {
         return unsupported("a loop that depends on the input changes a {}", kind_name(leaves[i]));
       }

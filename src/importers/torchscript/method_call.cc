@@ -395,6 +395,10 @@ Status Call::add_outputs(const Value& value, int depth) {
     return {};
   }
   if (const TensorPtr cell = value.tensor()) {
+    if (cell->quantization) {
+      return unsupported("an output that is a quantized tensor")
+          .with_hint("end the module with a DeQuantStub before it is converted");
+    }
     PTE_TRY(output.value, evaluator_.value_of(cell));
   } else if (const auto* number = value.get<Number>()) {
     if (number->size != nullptr) {

@@ -158,12 +158,74 @@ Result<Value> ObjectReader::tensor(const PickleValue& value, const std::string& 
   return Value(cell);
 }
 
+// int8 or uint8 numbers, and how to read them: (torch.per_tensor_affine, scale, zero point) or
+// (torch.per_channel_affine, scales, zero points, axis).
+Result<Value> ObjectReader::quantized_tensor(const PickleValue& value, const std::string& path) {
+  PTE_TRY(const Tensor data, tensors_->read_quantized(value));
+  if (data.dtype() == DType::kInt32) return unsupported("a quantized tensor of qint32");
+  auto held = std::make_shared<Quantization>();
+  held->is_unsigned = data.dtype() == DType::kUInt8;
+  const PickleValue how = value.args().item(4);
+  const std::string_view scheme = how.item(0).text();
+  if (scheme == "torch.per_tensor_affine") {
+    const auto scale = how.item(1).as_float();
+    const auto zero_point = how.item(2).as_int();
+    if (!scale || !zero_point) return invalid_data("its scale is malformed");
+    held->scale = *scale;
+    held->zero_point = *zero_point;
+  } else if (scheme == "torch.per_channel_affine") {
+    PTE_TRY(const Tensor scales, tensors_->read(how.item(1)));
+    PTE_TRY(const Tensor points, tensors_->read(how.item(2)));
+    const auto axis = how.item(3).as_int();
+    if (!axis || *axis < 0 || *axis >= static_cast<int64_t>(data.rank()) ||
+        scales.dtype() != DType::kFloat64 || points.dtype() != DType::kInt64 ||
+        scales.numel() != data.sizes()[static_cast<size_t>(*axis)] ||
+        points.numel() != scales.numel()) {
+      return invalid_data("its scales are malformed");
+    }
+    held->axis = *axis;
+    PTE_TRY(const Tensor rows, scales.contiguous());
+    PTE_TRY(const Tensor zeros, points.contiguous());
+    PTE_TRY(Tensor single, Tensor::zeros(DType::kFloat32, {scales.numel()}));
+    PTE_TRY(Tensor moved, Tensor::zeros(DType::kInt64, {scales.numel()}));
+    for (int64_t i = 0; i < scales.numel(); ++i) {
+      single.mutable_data_as<float>()[i] = static_cast<float>(rows.data_as<double>()[i]);
+      moved.mutable_data_as<int64_t>()[i] =
+          zeros.data_as<int64_t>()[i] - (held->is_unsigned ? 128 : 0);
+    }
+    const auto constant = ir::Constant::Kind::kParameter;
+    held->scales = evaluator_.add_constant(path + ".scales", std::move(single), constant);
+    held->zero_points = evaluator_.add_constant(path + ".zero_points", std::move(moved), constant);
+  } else {
+    return unsupported("a tensor quantized as {}", scheme.substr(0, 60));
+  }
+  PTE_TRY(Tensor plain, plain_layout(data));
+  if (held->is_unsigned) {
+    held->zero_point -= 128;
+    PTE_TRY(const Tensor rows, plain.contiguous());
+    PTE_TRY(Tensor moved, Tensor::zeros(DType::kInt8, rows.sizes()));
+    for (int64_t i = 0; i < rows.numel(); ++i)
+      moved.mutable_data_as<int8_t>()[i] = static_cast<int8_t>(rows.data_as<uint8_t>()[i] - 128);
+    plain = std::move(moved);
+  }
+  const std::string key = path.empty() ? "tensor" : path;
+  const TensorPtr cell =
+      evaluator_.add_constant(key, std::move(plain), ir::Constant::Kind::kParameter);
+  cell->quantization = std::move(held);
+  return Value(cell);
+}
+
 Result<Value> ObjectReader::convert_object(const PickleValue& value, const std::string& path,
                                            ir::Constant::Kind kind, int depth) {
   const PickleValue callable = value.callable();
   const PickleValue args = value.args();
   const std::string name(callable.is(PickleKind::kGlobal) ? callable.text() : "");
   if (name.starts_with("__torch__")) return make_object(value, name, path, depth);
+  if (name == "torch._utils._rebuild_qtensor") {
+    auto made = quantized_tensor(value, path);
+    if (made || made.error().code == Code::kResourceLimit) return made;
+    return Value(Poison{std::make_shared<const Error>(std::move(made.error()).at(path))});
+  }
   if (TensorReader::is_tensor(value)) return tensor(value, path, kind);
   if (name == "torch.jit._pickle.restore_type_tag" ||
       name.starts_with("torch.jit._pickle.build_")) {
@@ -225,6 +287,18 @@ Result<Value> ObjectReader::make_object(const PickleValue& value, const std::str
     PTE_TRY(const Value ignored,
             evaluator_.call_method(object, "__setstate__", {{"", std::move(held)}}));
     static_cast<void>(ignored);
+    // In the order of the class, by which bytecode counts them.
+    std::vector<std::pair<std::string, Value>> ordered;
+    for (const ClassDef::Attribute& attribute : def->attributes) {
+      if (attribute.has_value) continue;
+      const Value* own = object->find(attribute.name);
+      ordered.emplace_back(attribute.name, own == nullptr ? Value() : *own);
+    }
+    for (auto& attribute : object->attributes) {
+      const auto same = [&](const auto& entry) { return entry.first == attribute.first; };
+      if (std::none_of(ordered.begin(), ordered.end(), same)) ordered.push_back(attribute);
+    }
+    object->attributes = std::move(ordered);
     return Value(std::move(object));
   }
   if (state->entry_count() == 0 && !state->is(PickleKind::kDict)) {

@@ -46,6 +46,7 @@ class ObjectReader {
   Result<Value> make_object(const PickleValue& value, const std::string& name,
                             const std::string& path, int depth);
   Result<Value> tensor(const PickleValue& value, const std::string& path, ir::Constant::Kind kind);
+  Result<Value> quantized_tensor(const PickleValue& value, const std::string& path);
 
   Evaluator& evaluator_;
   std::shared_ptr<const ZipArchive> zip_;

@@ -36,6 +36,7 @@ Result<Form> form_of(Evaluator& evaluator, const Value& value, int depth) {
   Form form;
   if (const TensorPtr cell = value.tensor()) {
     form.kind = Form::Kind::kTensor;
+    if (cell->quantization) return unsupported("a quantized tensor as state");
     PTE_TRY(form.type, evaluator.type_of(cell));
     // A buffer has one size, and lies in rows.
     const auto sizes = form.type.static_sizes();

@@ -210,6 +210,74 @@ TEST(TorchScript, PackedLayersOfMobileOptimisationAreUnpacked) {
   EXPECT_NE(printed.find("aten.clamp"), std::string::npos) << printed;
 }
 
+// A weight of qint8 by tensor, quantized activations, and what is asked of them.
+TEST(TorchScript, QuantizedLayersBecomeFloatOnesBetweenQuantizers) {
+  const auto text = [](const std::string& word) {
+    return std::string("X") + static_cast<char>(word.size()) + std::string(3, '\0') + word;
+  };
+  const auto real = [](const char* bytes) { return "G" + std::string(bytes, 8); };
+  const std::string half = real("\x3f\xe0\0\0\0\0\0\0");
+  const std::string storage =
+      "(" + text("storage") + "ctorch\nQInt8Storage\n" + text("0") + text("cpu") + "K\x02tQ";
+  const std::string weight = "ctorch._utils\n_rebuild_qtensor\n(" + storage + "K" +
+                             std::string(1, '\0') + "(K\x01K\x02t(K\x02K\x01t" +
+                             "(ctorch\nper_tensor_affine\n" + half + "K\x03t" +
+                             "\x89"
+                             "ccollections\nOrderedDict\n)RtR";
+  const std::string packed =
+      "c__torch__.torch.classes.quantized\nLinearPackedParamsBase\n)\x81(" + weight + "Ntb";
+  const std::string module = pickled("c__torch__\nM\n)\x81}(" + text("p") + packed + "ub");
+  const auto archive = [&](const std::string& body) {
+    const std::string code =
+        "class M(Module):\n"
+        "  __parameters__ = []\n"
+        "  p : __torch__.torch.classes.quantized.LinearPackedParamsBase\n"
+        "  def forward(self: __torch__.M, x: Tensor) -> Tensor:\n"
+        "    q = torch.quantize_per_tensor(x, 0.25, 130, 13)\n" +
+        body;
+    return stored_zip({{"m/data.pkl", module},
+                       {"m/constants.pkl", pickled(")")},
+                       {"m/code/__torch__.py", code},
+                       {"m/data/0", std::string("\x05\xfd", 2)}});
+  };
+  const auto made = import_torchscript(
+      archive("    y = ops.quantized.linear_relu(q, self.p, 0.5, 10)\n"
+              "    return torch.dequantize(torch.max_pool1d(torch.unsqueeze(y, 0), [1]))\n"),
+      shaped({{3, 2}}));
+  ASSERT_TRUE(made) << made.error().message;
+  const std::string printed = ir::print(made->module);
+  // quint8 with zero point 130 is int8 with 2.
+  EXPECT_NE(printed.find("quantize_per_tensor.default(%x, 0.25, 2, -128, 127, int8)"),
+            std::string::npos)
+      << printed;
+  EXPECT_NE(printed.find("int8[1,2] parameter = dense [5, -3]"), std::string::npos) << printed;
+  EXPECT_NE(printed.find("%p_0, 0.5, 3, -128, 127, int8"), std::string::npos) << printed;
+  EXPECT_NE(printed.find(", 0.5, -118, -128, 127, int8)"), std::string::npos) << printed;
+
+  const auto fails = [&](const std::string& body) {
+    const auto result = import_torchscript(archive(body), shaped({{3, 2}}));
+    return result ? "no error" : result.error().message;
+  };
+  EXPECT_NE(fails("    return q\n").find("an output that is a quantized tensor"),
+            std::string::npos);
+  EXPECT_NE(fails("    return torch.dequantize(torch.cumsum(q, 0))\n")
+                .find("aten::cumsum of a quantized tensor"),
+            std::string::npos);
+  EXPECT_NE(fails("    return torch.dequantize(ops.quantized.conv2d(q, self.p, 0.5, 1))\n")
+                .find("quantized::conv2d with the weights of a linear layer"),
+            std::string::npos);
+  EXPECT_NE(fails("    return torch.dequantize(ops.quantized.nothing(q, 0.5, 1))\n")
+                .find("quantized::nothing"),
+            std::string::npos);
+  EXPECT_NE(
+      fails("    return torch.dequantize(torch.quantize_per_tensor(x, torch.sum(x), 0, 13))\n")
+          .find("quantization by a scale that depends on the input"),
+      std::string::npos);
+  EXPECT_NE(fails("    return torch.dequantize(torch.quantize_per_tensor(x, 0., 0, 13))\n")
+                .find("a quantization of scale 0"),
+            std::string::npos);
+}
+
 TEST(TorchScript, RefusesWhatIsDamaged) {
   const auto fails = [](const std::vector<std::pair<std::string, std::string>>& entries) {
     const auto made = import_torchscript(stored_zip(entries), {});

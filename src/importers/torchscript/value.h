@@ -23,6 +23,17 @@ using Values = std::vector<Value>;
 // A Python number that is known at import.
 using Scalar = std::variant<bool, int64_t, double>;
 
+// What the whole numbers of a quantized tensor stand for: (q - zero_point) × scale. They are int8 in
+// the graph; a quint8 tensor's are less by 128 there, and so is its zero point.
+struct Quantization {
+  double scale = 1;
+  int64_t zero_point = 0;
+  // Per channel instead, along `axis`: constants of the module, float32 and int64.
+  std::shared_ptr<struct TensorCell> scales, zero_points;
+  int64_t axis = -1;
+  bool is_unsigned = false;
+};
+
 // One tensor object: a handle of the Aliases of the context that made it.
 struct TensorCell {
   size_t context = 0;
@@ -37,6 +48,7 @@ struct TensorCell {
   bool weak = false;
   // The elements lie in row-major order without gaps, in eager PyTorch.
   bool contiguous = true;
+  std::shared_ptr<const Quantization> quantization;  // null for a plain tensor
 };
 using TensorPtr = std::shared_ptr<TensorCell>;
 
