@@ -23,7 +23,8 @@ Status refuse_fixed(const ImportOptions& options) {
 Result<Imported> from_pt2(const MappedFile& file, const ImportOptions& options) {
   PTE_CHECK(refuse_fixed(options).at(file.path()));
   Imported out;
-  PTE_TRY(Pt2Program read, import_pt2_program(file, {.program = options.program}));
+  PTE_TRY(Pt2Program read, import_pt2_program(file, {.program = options.program,
+                                                     .allow_custom = options.allow_custom}));
   out.module = std::move(read.module);
   if (!read.example.empty()) out.examples.emplace("forward", std::move(read.example));
   out.format = "torch.export archive";
@@ -31,6 +32,10 @@ Result<Imported> from_pt2(const MappedFile& file, const ImportOptions& options) 
 }
 
 Result<Imported> from_onnx(const MappedFile& file, const ImportOptions& options) {
+  // A node of another domain names neither its operator's arguments nor its results' types.
+  if (!options.allow_custom.empty())
+    return invalid_argument("{}: --allow-custom is for .pt2 archives, not for ONNX models",
+                            file.path());
   PTE_TRY(OnnxImport read, import_onnx(file, options));
   return std::move(read.imported);
 }

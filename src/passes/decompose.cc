@@ -11,7 +11,8 @@
 namespace pte::passes {
 namespace {
 
-using Table = std::array<Rule, static_cast<size_t>(Op::kCount)>;
+// The last place stands for operators of others, which no rule knows.
+using Table = std::array<Rule, static_cast<size_t>(Op::kCount) + 1>;
 
 const Table& rules() {
   static const Table table = [] {

@@ -24,7 +24,8 @@ class OpSet {
   bool contains(Op op) const { return bits_.test(static_cast<size_t>(op)); }
 
  private:
-  std::bitset<static_cast<size_t>(Op::kCount)> bits_;
+  // Op::kCount is every operator of others.
+  std::bitset<static_cast<size_t>(Op::kCount) + 1> bits_;
 };
 
 // Drops what does nothing at inference: dropout, detach, casts and copies to the same type, views

@@ -86,5 +86,6 @@ def test_quantized(record, file, backend, tmp_path):
             # core.pt2 spells torchao's operators out: floats again.
             loose = mode in FINER_SCALES or (dynamic and file == "core.pt2")
             assert gap(a, o) <= bound(e, step, loose), f"call {number}, output {k}, against official"
-    if "size" in theirs and (mode in ("static", "dynamic") or file == "train.pt2"):
+    wrong = backend == "xnnpack" and mode in OFFICIAL_IS_WRONG
+    if "size" in theirs and not wrong and (mode in ("static", "dynamic") or file == "train.pt2"):
         assert program.stat().st_size <= SIZE * theirs["size"] + SIZE_SLACK

@@ -1,7 +1,9 @@
 #include "importers/torch_export/graph_reader.h"
 
 #include <algorithm>
+#include <cctype>
 
+#include "importers/aten/custom_ops.h"
 #include "importers/torch_export/expression.h"
 #include "ir/builder.h"
 
@@ -31,8 +33,9 @@ Result<std::vector<JsonView>> items_or_none(const JsonView& view, std::string_vi
 
 }  // namespace
 
-GraphReader::GraphReader(ir::Module& module, ir::Graph& graph, JsonView view, int depth)
-    : maker_(module, graph), aliases_(maker_), depth_(depth) {
+GraphReader::GraphReader(ir::Module& module, ir::Graph& graph, JsonView view,
+                         std::span<const std::string> allowed, int depth)
+    : maker_(module, graph), aliases_(maker_), allowed_(allowed), depth_(depth) {
   scopes_.push_back({{}, view, field_or_empty(view, "tensor_values")});
 }
 
@@ -225,7 +228,7 @@ Result<Arg> GraphReader::subgraph(const JsonView& view) {
   PTE_TRY(const std::string_view name, view.text_at("name"));
   PTE_TRY(const JsonView body, view.at("graph"));
   auto graph = std::make_shared<ir::Graph>(std::string(name));
-  GraphReader reader(maker_.module(), *graph, body, depth_ + 1);
+  GraphReader reader(maker_.module(), *graph, body, allowed_, depth_ + 1);
   PTE_TRY(const auto inputs, items_or_none(body, "inputs"));
   for (const JsonView& input : inputs) PTE_CHECK(reader.add_input(input, ""));
   PTE_CHECK(reader.read_nodes());
@@ -261,7 +264,7 @@ Status GraphReader::read_nodes() {
 
 Status GraphReader::read_node(const JsonView& node) {
   PTE_TRY(const std::string_view name, node.text_at("target"));
-  const Target target = resolve_target(name);
+  const Target target = resolve_target(name, allowed_);
   maker_.set_location(node_location(node));
   switch (target.kind) {
     case Target::Kind::kIgnored:
@@ -272,6 +275,8 @@ Status GraphReader::read_node(const JsonView& node) {
       return read_fill(node, name);
     case Target::Kind::kPart:
       return read_part(node);
+    case Target::Kind::kCustom:
+      return read_custom(node, name);
     case Target::Kind::kCall:
     case Target::Kind::kInPlace:
     case Target::Kind::kRestride:
@@ -605,6 +610,98 @@ Status GraphReader::read_part(const JsonView& node) {
   PTE_TRY(const auto outputs, output_names(node));
   if (outputs.size() != 1) return node.invalid("expected one result");
   bind(std::string(outputs[0].first), Slot(part->second));
+  return {};
+}
+
+namespace {
+
+// An argument's type in a schema, from the form that the file gives it in.
+Result<std::string_view> schema_type(const JsonView& argument) {
+  PTE_TRY(const auto variant, argument.variant());
+  constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
+      {"as_tensor", "Tensor"},  {"as_tensors", "Tensor[]"},
+      {"as_none", "Tensor?"},   {"as_optional_tensor", "Tensor?"},
+      {"as_int", "int"},        {"as_sym_int", "int"},
+      {"as_ints", "int[]"},     {"as_sym_ints", "int[]"},
+      {"as_float", "float"},    {"as_sym_float", "float"},
+      {"as_floats", "float[]"}, {"as_bool", "bool"},
+      {"as_sym_bool", "bool"},  {"as_bools", "bool[]"},
+      {"as_string", "str"},     {"as_scalar_type", "ScalarType"},
+      {"as_layout", "Layout"},  {"as_memory_format", "MemoryFormat"},
+      {"as_device", "Device"},  {"as_optional_tensors", "Tensor?[]"},
+  };
+  for (const auto& [kind, type] : kTypes) {
+    if (variant.first == kind) return type;
+  }
+  return unsupported("{}: an argument of kind {}", argument.path(), shown(variant.first));
+}
+
+bool is_identifier(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return c == '_' || (c < 128 && std::isalnum(c) != 0);
+  });
+}
+
+}  // namespace
+
+// A call of somebody else's operator: the file knows what it takes and gives.
+Status GraphReader::read_custom(const JsonView& node, std::string_view target) {
+  const std::string full_name = full_name_of(target);
+  const std::string* entry = find_allowed(allowed_, full_name);
+  if (entry == nullptr) return internal_error("{} is not allowed", shown(full_name));
+  PTE_TRY(const auto outputs, items_or_none(node, "outputs"));
+  std::string description = *entry;
+  if (entry->find('(') == std::string::npos) {
+    const size_t dot = full_name.find('.');
+    const size_t colons = full_name.find("::");
+    const std::string_view name(full_name);
+    if (colons == std::string::npos || !is_identifier(name.substr(0, colons)) ||
+        !is_identifier(
+            name.substr(colons + 2, dot == std::string::npos ? dot : dot - colons - 2)) ||
+        (dot != std::string::npos && !is_identifier(name.substr(dot + 1)))) {
+      return node.invalid(fmt::format("'{}' is no operator's name", shown(full_name)));
+    }
+    description = full_name + "(";
+    PTE_TRY(const auto inputs, node.items_at("inputs"));
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      PTE_TRY(const std::string_view own, inputs[i].text_at("name"));
+      PTE_TRY(const JsonView view, inputs[i].at("arg"));
+      PTE_TRY(const std::string_view type, schema_type(view));
+      description += fmt::format("{}{} {}", i == 0 ? "" : ", ", type,
+                                 is_identifier(own) ? std::string(own) : fmt::format("arg{}", i));
+    }
+    description += ") -> ";
+    if (outputs.size() != 1) description += "(";
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      PTE_TRY(const auto variant, outputs[i].variant());
+      description += fmt::format("{}{}", i == 0 ? "" : ", ",
+                                 variant.first == "as_tensors" ? "Tensor[]" : "Tensor");
+    }
+    if (outputs.size() != 1) description += ")";
+  }
+  PTE_TRY(const OpInfo* op, custom_op(description));
+  const Overload overload{op};
+  const Overload* chosen = &overload;
+  PTE_TRY(std::vector<Arg> args, read_args(node, {Target::Kind::kCall, chosen}, chosen));
+  PTE_CHECK(ir::complete_args(*op, args));
+
+  PTE_TRY(const auto named, output_names(node));
+  std::vector<ir::Type> types;
+  std::vector<std::string> names;
+  for (const auto& [name, view] : named) {
+    if (name.empty()) return unsupported("{}: a result that is no tensor", op->full_name());
+    PTE_TRY(const TensorMeta meta, tensor_meta(name));
+    types.emplace_back(ir::TensorType::of(meta.dtype, meta.sizes));
+    names.emplace_back(name);
+  }
+  const bool list = op->returns.size() == 1 && op->returns[0].kind == ArgKind::kTensorList;
+  if (!list && op->returns.size() != types.size()) {
+    return node.invalid(fmt::format("{} results are named, {} has {}", types.size(),
+                                    op->full_name(), op->returns.size()));
+  }
+  ir::Node* made = maker_.graph().add_node(*op, std::move(args), std::move(types), names);
+  made->set_location(node_location(node));
+  for (size_t i = 0; i < names.size(); ++i) bind(names[i], aliases_.add_root(made->result(i)));
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -27,8 +28,10 @@ struct Parts {
 
 class GraphReader {
  public:
-  // `view` is a Graph object; nodes go to the end of `graph`.
-  GraphReader(ir::Module& module, ir::Graph& graph, JsonView view, int depth = 0);
+  // `view` is a Graph object; nodes go to the end of `graph`. `allowed` are operators of others
+  // that stay as calls (custom_ops.h); they outlive this.
+  GraphReader(ir::Module& module, ir::Graph& graph, JsonView view,
+              std::span<const std::string> allowed = {}, int depth = 0);
 
   Aliases& aliases() { return aliases_; }
 
@@ -63,6 +66,7 @@ class GraphReader {
   Status read_fill(const JsonView& node, std::string_view name);
   Status read_inlined(const JsonView& node);
   Status read_part(const JsonView& node);
+  Status read_custom(const JsonView& node, std::string_view target);
   struct Given {
     std::string_view name;
     JsonView view;
@@ -89,6 +93,7 @@ class GraphReader {
   NodeMaker maker_;
   Aliases aliases_;
   std::vector<Scope> scopes_;
+  std::span<const std::string> allowed_;
   int depth_;
 };
 

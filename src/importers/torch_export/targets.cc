@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "importers/aten/custom_ops.h"
 #include "importers/torch_export/meta.h"
 
 namespace pte::importers {
@@ -37,14 +38,26 @@ std::string reason_for(std::string_view target) {
       !starts_with_any(target.substr(kTorchOps.size()),
                        {"aten.", "higher_order.", "prims.", "quantized_decomposed.",
                         "dim_order_ops.", "torchvision."})) {
-    return "custom operator";
+    return fmt::format("custom operator: --allow-custom {} keeps the call",
+                       shown(full_name_of(target)));
   }
   return "";
 }
 
 }  // namespace
 
-Target resolve_target(std::string_view target) {
+std::string full_name_of(std::string_view target) {
+  if (target.starts_with(kTorchOps)) target.remove_prefix(kTorchOps.size());
+  const size_t dot = target.find('.');
+  std::string name(target);
+  if (dot != std::string::npos) name.replace(dot, 1, "::");
+  if (name.ends_with(".default")) name.resize(name.size() - std::string_view(".default").size());
+  return name;
+}
+
+namespace {
+
+Target resolve_known(std::string_view target) {
   const auto call = [](const Overload* overload) {
     return overload == nullptr ? Target{} : Target{Target::Kind::kCall, overload};
   };
@@ -69,15 +82,23 @@ Target resolve_target(std::string_view target) {
     return {Target::Kind::kPart, nullptr};
   if (target == "aten.fill_.Scalar" || target == "aten.zero_.default")
     return {Target::Kind::kFill, find_overload("aten::full")};
-  const size_t dot = target.find('.');
-  std::string name(target);
-  if (dot != std::string::npos) name.replace(dot, 1, "::");
-  if (name.ends_with(".default")) name.resize(name.size() - std::string_view(".default").size());
+  const std::string name = full_name_of(target);
   if (const Overload* overload = find_in_place(name)) {
     const auto kind = restrides(target) ? Target::Kind::kRestride : Target::Kind::kInPlace;
     return {kind, overload};
   }
   return call(find_overload(name));
+}
+
+}  // namespace
+
+Target resolve_target(std::string_view target, std::span<const std::string> allowed) {
+  const Target known = resolve_known(target);
+  if (known.kind == Target::Kind::kUnknown && target.starts_with(kTorchOps) &&
+      find_allowed(allowed, full_name_of(target)) != nullptr) {
+    return {Target::Kind::kCustom, nullptr};
+  }
+  return known;
 }
 
 std::string node_location(const JsonView& node) {
@@ -125,17 +146,21 @@ bool trains(const JsonView& node, const OpInfo& op) {
 
 }  // namespace
 
-Status find_unsupported(const JsonView& graph, UnsupportedReport& report, int depth) {
+Status find_unsupported(const JsonView& graph, UnsupportedReport& report,
+                        std::span<const std::string> allowed, int depth) {
   if (depth > kMaxGraphDepth) return graph.invalid("subgraphs nested too deeply");
   PTE_TRY(const auto nodes, graph.items_at("nodes"));
   for (const JsonView& node : nodes) {
     PTE_TRY(const std::string_view name, node.text_at("target"));
-    const Target target = resolve_target(name);
+    const Target target = resolve_target(name, allowed);
     if (target.kind == Target::Kind::kUnknown) {
       report.add(short_target(name), node_location(node), reason_for(name));
       continue;
     }
-    if (target.kind == Target::Kind::kIgnored || target.kind == Target::Kind::kPart) continue;
+    if (target.kind == Target::Kind::kIgnored || target.kind == Target::Kind::kPart ||
+        target.kind == Target::Kind::kCustom) {
+      continue;
+    }
     if (target.overload != nullptr && trains(node, *target.op())) {
       report.add(short_target(name), node_location(node),
                  "training mode: call model.eval() before the export");
@@ -152,7 +177,7 @@ Status find_unsupported(const JsonView& graph, UnsupportedReport& report, int de
       const auto inner = argument ? argument->find("as_graph") : std::nullopt;
       if (!inner) continue;
       PTE_TRY(const JsonView body, inner->at("graph"));
-      PTE_CHECK(find_unsupported(body, report, depth + 1));
+      PTE_CHECK(find_unsupported(body, report, allowed, depth + 1));
     }
   }
   return {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ struct Target {
     kFill,      // fill_ and zero_: writes a number into its first operand
     kRestride,  // transpose_ and the like: its operand becomes a view of itself
     kPart,      // takes a tensor out of a tensor subclass
+    kCustom,    // an operator of others that the user allows
     kIgnored,   // a check without a result
     kInlined,   // a wrapper whose graph is read in place
     kUnknown,
@@ -28,10 +30,14 @@ struct Target {
   const Overload* overload = nullptr;
   const OpInfo* op() const { return overload == nullptr ? nullptr : overload->info; }
 };
-Target resolve_target(std::string_view target);
+// `allowed` are the names or schemas of operators that stay as calls.
+Target resolve_target(std::string_view target, std::span<const std::string> allowed = {});
+// "mylib::rotate" for "torch.ops.mylib.rotate.default".
+std::string full_name_of(std::string_view target);
 
 // Adds what cannot be imported of a graph and of its subgraphs.
-Status find_unsupported(const JsonView& graph, UnsupportedReport& report, int depth = 0);
+Status find_unsupported(const JsonView& graph, UnsupportedReport& report,
+                        std::span<const std::string> allowed, int depth = 0);
 
 // Where a node came from in the user's source.
 std::string node_location(const JsonView& node);

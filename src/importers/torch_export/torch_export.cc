@@ -29,8 +29,8 @@ Result<Tensor> plain_layout(Tensor tensor) {
 class ProgramReader {
  public:
   ProgramReader(ir::Module& module, ir::Method& method, const JsonView& program,
-                const Pt2Tensors& tensors)
-      : module_(module), method_(method), program_(program), tensors_(tensors) {}
+                const Pt2Tensors& tensors, const std::vector<std::string>& allowed)
+      : module_(module), method_(method), program_(program), tensors_(tensors), allowed_(allowed) {}
 
   Status read() {
     PTE_CHECK(check_version());
@@ -38,11 +38,11 @@ class ProgramReader {
     PTE_TRY(const JsonView graph, graph_module.at("graph"));
     PTE_TRY(const JsonView signature, graph_module.at("signature"));
     UnsupportedReport report;
-    PTE_CHECK(find_unsupported(graph, report));
+    PTE_CHECK(find_unsupported(graph, report, allowed_));
     if (!report.empty()) return report.error();
     PTE_CHECK(read_ranges());
     PTE_CHECK(read_calls(graph_module));
-    GraphReader reader(module_, *method_.graph, graph);
+    GraphReader reader(module_, *method_.graph, graph, allowed_);
     PTE_CHECK(read_inputs(reader, signature));
     PTE_CHECK(reader.read_nodes());
     PTE_CHECK(read_outputs(reader, signature));
@@ -282,6 +282,7 @@ class ProgramReader {
   ir::Method& method_;
   JsonView program_;
   const Pt2Tensors& tensors_;
+  const std::vector<std::string>& allowed_;
   std::vector<std::string> arg_names_;
   std::vector<bool> kept_;  // which leaves of the call are inputs of the graph
   std::map<const std::byte*, std::string> seen_;
@@ -313,7 +314,7 @@ Result<Pt2Program> import_archive(const MappedFile& file, const Pt2Options& opti
   module.name = name;
   ir::Method& method = module.methods[options.method];
   method.graph->set_name(options.method);
-  ProgramReader reader(module, method, document.root(), tensors);
+  ProgramReader reader(module, method, document.root(), tensors, options.allow_custom);
   PTE_CHECK(reader.read());
   PTE_CHECK(ir::verify(module));
   // A file whose sample inputs cannot be read is a model nevertheless.

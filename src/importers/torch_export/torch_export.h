@@ -21,6 +21,8 @@ struct Pt2Options {
   std::string program;
   // The method it becomes.
   std::string method = "forward";
+  // Operators of others that stay as calls: names or schemas (aten/custom_ops.h).
+  std::vector<std::string> allow_custom = {};
 };
 
 // The module passes ir::verify(). Fails with kInvalidData for damaged files and other formats (the

@@ -199,6 +199,45 @@ TEST(HandMade, InPlaceCallsBecomeValues) {
       "    return %fill\n");
 }
 
+// What the file says of a call of somebody else's operator is all there is to know.
+TEST(HandMade, OperatorsOfOthersStayWhereAllowed) {
+  std::string json =
+      program(node("turn.default", self("x") + arg("times", R"({"as_int": 2})"), "y"));
+  json.replace(json.find("torch.ops.aten.turn"), 19, "torch.ops.mylib.turn");
+  // The result's type, which no inference knows.
+  const std::string values = R"("tensor_values": {)";
+  json.insert(json.find(values) + values.size(),
+              R"("y": {"dtype": 7, "sizes": [{"as_int": 2}, {"as_int": 3}],
+                 "strides": [{"as_int": 3}, {"as_int": 1}], "layout": 7}, )");
+  const auto refused = import_pt2(program_zip(json));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("--allow-custom mylib::turn"), std::string::npos)
+      << refused.error().message;
+
+  Pt2Options options;
+  options.allow_custom = {"mylib::turn"};
+  const auto module = import_pt2(program_zip(json), options);
+  ASSERT_TRUE(module) << module.error().message;
+  const ir::Graph& graph = *module->methods.at("forward").graph;
+  ASSERT_EQ(graph.node_count(), 1U);
+  const ir::Node& call = *graph.front();
+  EXPECT_EQ(call.op().out_name, "mylib::turn.out");
+  EXPECT_EQ(call.op().args[1].kind, ArgKind::kInt);
+  EXPECT_EQ(call.arg(1).integer(), 2);
+  EXPECT_EQ(ir::to_string(call.result()->type()), "float32[2,3]");
+
+  // A schema knows what the file leaves out.
+  options.allow_custom = {"mylib::turn(Tensor self, int times=1, *, float scale=0.5) -> Tensor"};
+  const auto longer = import_pt2(program_zip(json), options);
+  ASSERT_TRUE(longer) << longer.error().message;
+  EXPECT_EQ(longer->methods.at("forward").graph->front()->arg(2).number(), 0.5);
+  // One that does not fit the call is an error, not a guess.
+  options.allow_custom = {"mylib::turn(Tensor self) -> Tensor"};
+  EXPECT_FALSE(import_pt2(program_zip(json), options));
+  options.allow_custom = {"mylib::turn(Tensor self, int times) -> (Tensor, Tensor)"};
+  EXPECT_FALSE(import_pt2(program_zip(json), options));
+}
+
 TEST(HandMade, RefusesWritesItCannotFollow) {
   // An expanded tensor has many elements for one place.
   const std::string expanded =
