@@ -69,6 +69,8 @@ interop: demo-data
 		--jobs $(JOBS) --share $(SUITE_SHARE)
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate_imports.py build/interop/imports \
 		--share $(IMPORTS_SHARE)
+	@$(ORACLE)/bin/python -W ignore tests/interop/generate_quantized.py build/interop/quantized \
+		--share $(IMPORTS_SHARE)
 	@$(ORACLE)/bin/python -W ignore tests/interop/generate_scripts.py build/interop/scripts \
 		--share $(SCRIPTS_SHARE)
 	@tests/interop/setup_onnx.sh $(ORACLE) build/interop
