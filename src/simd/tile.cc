@@ -161,6 +161,58 @@ HWY_NOINLINE void tile(const TileArgs& args, const float* const* rows, float* ou
   }
 }
 
+constexpr int kFewRows = 3;
+constexpr int kManyPanels = 4;
+
+// Few rows against kManyPanels whole panels at once: one panel alone would leave most of the time
+// waiting for the last sum. The order of each sum is that of tile().
+template <int kRows>
+HWY_NOINLINE void few_rows(const TileArgs& args) {
+  const D d;
+  constexpr int kVectors = 2 * kManyPanels;
+  constexpr int kWidth = 2 * kLanes;
+  const int64_t panel_floats = args.tap_count * args.depth * kWidth;
+  V sum[kRows][kVectors];
+  PTE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    PTE_UNROLL
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  const float* panel = args.panel;
+  for (int64_t t = 0; t < args.tap_count; ++t) {
+    const float* in[kRows];
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) in[r] = args.rows[r] + args.taps[t];
+    for (int64_t i = 0; i < args.depth; ++i, panel += kWidth) {
+      V x[kRows];
+      PTE_UNROLL
+      for (int r = 0; r < kRows; ++r) x[r] = hn::Set(d, in[r][i]);
+      PTE_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        const V w = hn::LoadU(d, panel + v / 2 * panel_floats + v % 2 * kLanes);
+        PTE_UNROLL
+        for (int r = 0; r < kRows; ++r) sum[r][v] = hn::MulAdd(x[r], w, sum[r][v]);
+      }
+    }
+  }
+  HWY_ALIGN float sums[kRows * kVectors * kLanes];
+  PTE_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    const V bias = args.bias == nullptr ? hn::Zero(d) : hn::LoadU(d, args.bias + v * kLanes);
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      hn::Store(hn::Add(sum[r][v], bias), d, sums + (r * kVectors + v) * kLanes);
+    }
+  }
+  finish_rows(args, kRows, sums, kVectors * kLanes, args.out, args.residual);
+}
+
+void many_panels(const TileArgs& args) {
+  if (args.row_count == 1) return few_rows<1>(args);
+  if (args.row_count == 2) return few_rows<2>(args);
+  few_rows<3>(args);
+}
+
 using TileFunction = void (*)(const TileArgs&, const float* const*, float*, const float*);
 
 template <int kVectors, size_t... kRows>
@@ -191,6 +243,9 @@ void describe(TileSet* set) {
   set->max_rows = kMaxRows;
   set->wide = wide_panel;
   set->narrow = narrow_panel;
+  set->few_rows = kFewRows;
+  set->many_panels = kManyPanels;
+  set->many = many_panels;
   set->finish = finish_rows;
 }
 
@@ -217,12 +272,20 @@ void run_columns(const TileSet& tiles, const TileArgs& args, int64_t n, int64_t 
                  int64_t end) {
   const int64_t k = args.tap_count * args.depth;
   TileArgs one = args;
-  for (int64_t j = begin; j < end; j += tiles.panel_width) {
+  int64_t step = tiles.panel_width;
+  for (int64_t j = begin; j < end; j += step) {
+    step = tiles.panel_width;
     one.panel = args.panel + j * k;
     one.columns = std::min(tiles.panel_width, n - j);
     one.out = args.out + j;
     if (args.bias != nullptr) one.bias = args.bias + j;
     if (args.residual != nullptr) one.residual = args.residual + j;
+    const int64_t many = tiles.many_panels * tiles.panel_width;
+    if (args.row_count > 0 && args.row_count <= tiles.few_rows && j + many <= std::min(end, n)) {
+      one.columns = step = many;
+      tiles.many(one);
+      continue;
+    }
     (one.columns <= tiles.lanes ? tiles.narrow : tiles.wide)(one);
   }
 }

@@ -43,6 +43,10 @@ struct TileSet {
   int64_t max_rows = 1;  // that one pass of the inner loop holds
   void (*wide)(const TileArgs&) = nullptr;
   void (*narrow)(const TileArgs&) = nullptr;
+  // Up to `few_rows` rows (one at least) against `many_panels` whole panels that follow each other.
+  int64_t few_rows = 0;
+  int64_t many_panels = 1;
+  void (*many)(const TileArgs&) = nullptr;
   // Residual and activation over `rows` rows of `columns` sums, bias included, for kernels that
   // leave both to it. `in` may be `out`.
   void (*finish)(const TileArgs&, int64_t rows, const float* in, int64_t in_stride, float* out,
