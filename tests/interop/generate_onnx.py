@@ -22,6 +22,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 import generate_onnx_fused
+import generate_onnx_loops
 import zoo_models
 from models import torchvision_module
 
@@ -239,7 +240,7 @@ def main():
         folder = new_folder(name)
         shutil.copy(path, os.path.join(folder, "model.onnx"))
         write_case(name, folder, inputs)
-    for name, model, inputs in generate_onnx_fused.cases():
+    for name, model, inputs in (*generate_onnx_fused.cases(), *generate_onnx_loops.cases()):
         if wanted and not any(each in name for each in wanted):
             continue
         folder = new_folder(name)
