@@ -277,6 +277,12 @@ class Fuser {
     }
     const Node* user = only_user(node->result());
     if (operands.empty() || user == nullptr || !fits(node->result())) return {};
+    // Filters are found behind their dequantize calls.
+    if (std::all_of(operands.begin(), operands.end(), [&](const Stored& operand) {
+          return frozen_data(module_, operand.value) != nullptr;
+        })) {
+      return {};
+    }
     const PerTensorQuant quant = operands[0].quant;
     const bool pads = node->is(Op::aten_constant_pad_nd);
     const auto next = quantizes(user);
