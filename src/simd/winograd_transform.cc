@@ -24,7 +24,9 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 
-#if HWY_COMPILER_GCC_ACTUAL
+#ifdef PTE_SIMD_SMALL
+#define PTE_UNROLL
+#elif HWY_COMPILER_GCC_ACTUAL
 #define PTE_UNROLL _Pragma("GCC unroll 8")
 #else
 #define PTE_UNROLL _Pragma("unroll")
@@ -170,15 +172,34 @@ HWY_INLINE void output_channels(const WinogradOutput& a, int64_t c, int64_t coun
   }
 }
 
+#ifdef PTE_SIMD_SMALL
+// One copy of each activation, not one for each place that calls it.
+HWY_NOINLINE void activate_lanes(const TileArgs& args, float* lanes) {
+  const D d;
+  with_activation(args.activation, d, hn::Set(d, args.lo), hn::Set(d, args.hi),
+                  [&](auto function)
+                      HWY_ATTR { hn::Store(function(hn::Load(d, lanes)), d, lanes); });
+}
+#endif
+
 template <int kSize>
 void output_tile(const WinogradOutput& a) {
   const D d;
-  with_activation(a.tile.activation, d, hn::Set(d, a.tile.lo), hn::Set(d, a.tile.hi),
-                  [&](auto function) HWY_ATTR {
-                    for (int64_t c = 0; c < a.tile.columns; c += kLanes) {
-                      output_channels<kSize>(a, c, std::min(kLanes, a.tile.columns - c), function);
-                    }
-                  });
+  const auto all = [&](auto function) HWY_ATTR {
+    for (int64_t c = 0; c < a.tile.columns; c += kLanes) {
+      output_channels<kSize>(a, c, std::min(kLanes, a.tile.columns - c), function);
+    }
+  };
+#ifdef PTE_SIMD_SMALL
+  all([&](V x) HWY_ATTR {
+    HWY_ALIGN float lanes[kLanes];
+    hn::Store(x, d, lanes);
+    activate_lanes(a.tile, lanes);
+    return hn::Load(d, lanes);
+  });
+#else
+  with_activation(a.tile.activation, d, hn::Set(d, a.tile.lo), hn::Set(d, a.tile.hi), all);
+#endif
 }
 
 void describe(WinogradSet* set) {
