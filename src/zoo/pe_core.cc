@@ -158,7 +158,9 @@ class PeCore {
   ir::Value* encode_image(ir::Value* x) {
     const int64_t width = size_.vision.width;
     const std::string& prefix = names_.vision;
-    const auto [height_patches, width_patches] = patches(x);
+    const auto grid = patches(x);
+    const int64_t height_patches = grid.first;
+    const int64_t width_patches = grid.second;
     const int64_t tokens = height_patches * width_patches + 1;
     x = net_.convolution(x, prefix + (names_.timm ? "patch_embed.proj" : "conv1"),
                          {.in = 3, .out = width, .kernel = {kPatch, kPatch}, .stride = kPatch});
