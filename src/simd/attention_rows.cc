@@ -7,7 +7,6 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "simd/attention_rows.h"
@@ -184,18 +183,7 @@ HWY_AFTER_NAMESPACE();
 namespace pte::simd {
 
 HWY_EXPORT(rope_array);
-HWY_EXPORT(describe);
-
-const AttentionRowSet& attention_row_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<AttentionRowSet, 6> sets;
-    for (const Isa one : available_isas()) {
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    }
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(AttentionRowSet, attention_row_set)
 
 void rope_rows(const float* in, int64_t in_stride, const float* cos, const float* sin,
                int64_t table_stride, bool halves, float* out, int64_t out_stride, int64_t rows,

@@ -206,17 +206,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pte::simd {
 
-HWY_EXPORT(describe);
-
-const DepthwiseSet& depthwise_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<DepthwiseSet, 6> sets;
-    for (const Isa one : available_isas())
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(DepthwiseSet, depthwise_set)
 
 }  // namespace pte::simd
 #endif

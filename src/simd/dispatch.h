@@ -4,6 +4,7 @@
 
 #include <hwy/targets.h>
 
+#include <array>
 #include <cstddef>
 
 #include "simd/isa.h"
@@ -26,3 +27,18 @@ int64_t targets_of(Isa isa);
     return HWY_DISPATCH_TABLE(function)[pte_target.GetIndex()]; \
   }(isa))
 #endif
+
+// Defines `const Set& getter(Isa)`: what the file's describe(Set*) fills in for each instruction
+// set of this machine. One that it lacks gives the best that it has.
+#define PTE_SIMD_SETS(Set, getter)                                      \
+  HWY_EXPORT(describe);                                                 \
+  const Set& getter(Isa isa) {                                          \
+    static const auto kSets = [] {                                      \
+      std::array<Set, static_cast<size_t>(Isa::kAvx512Vnni) + 1> sets;  \
+      for (const Isa one : available_isas()) {                          \
+        PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);  \
+      }                                                                 \
+      return sets;                                                      \
+    }();                                                                \
+    return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())]; \
+  }

@@ -7,7 +7,6 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <array>
 
 #include "simd/dispatch.h"
 #include "simd/pack_vectors.h"
@@ -111,18 +110,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pte::simd {
 
-HWY_EXPORT(describe);
-
-const PackSet& pack_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<PackSet, 6> sets;
-    for (const Isa one : available_isas()) {
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    }
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(PackSet, pack_set)
 
 }  // namespace pte::simd
 #endif

@@ -207,18 +207,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pte::simd {
 
-HWY_EXPORT(describe);
-
-const QTileSet& qtile_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<QTileSet, 6> sets;
-    for (const Isa one : available_isas()) {
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    }
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(QTileSet, qtile_set)
 
 }  // namespace pte::simd
 #endif

@@ -7,7 +7,6 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "simd/dispatch.h"
@@ -120,18 +119,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pte::simd {
 
-HWY_EXPORT(describe);
-
-const QuantizeSet& quantize_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<QuantizeSet, 6> sets;
-    for (const Isa one : available_isas()) {
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    }
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(QuantizeSet, quantize_set)
 
 void quantize(const float* in, float inverse_scale, int32_t zero_point, int32_t lowest,
               int32_t highest, int8_t* out, int64_t count, Isa isa) {

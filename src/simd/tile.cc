@@ -256,17 +256,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pte::simd {
 
-HWY_EXPORT(describe);
-
-const TileSet& tile_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<TileSet, 6> sets;
-    for (const Isa one : available_isas())
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(TileSet, tile_set)
 
 void run_columns(const TileSet& tiles, const TileArgs& args, int64_t n, int64_t begin,
                  int64_t end) {

@@ -7,7 +7,6 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <array>
 
 #include "simd/activation.inl.h"
 #include "simd/dispatch.h"
@@ -217,18 +216,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pte::simd {
 
-HWY_EXPORT(describe);
-
-const WinogradSet& winograd_set(Isa isa) {
-  static const auto kSets = [] {
-    std::array<WinogradSet, 6> sets;
-    for (const Isa one : available_isas()) {
-      PTE_SIMD_PICK(describe, one)(&sets[static_cast<size_t>(one)]);
-    }
-    return sets;
-  }();
-  return kSets[static_cast<size_t>(has_isa(isa) ? isa : best_isa())];
-}
+PTE_SIMD_SETS(WinogradSet, winograd_set)
 
 }  // namespace pte::simd
 #endif
