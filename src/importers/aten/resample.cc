@@ -11,6 +11,9 @@
 namespace pte::importers {
 namespace {
 
+// What a scale may make of a dimension.
+constexpr double kLargestSize = 1 << 26;
+
 enum class Kind { kNearest, kNearestExact, kLinear, kCubic };
 
 struct Axis {
@@ -41,8 +44,11 @@ std::vector<Axis> axes_of(Scope& s, const Expr& x, size_t spatial, size_t size, 
       axis.factor = scales[i];
       const auto in = axis.in.constant();
       const double rounded = std::nearbyint(scales[i]);
-      if (in) {
-        axis.out = static_cast<int64_t>(std::floor(static_cast<double>(*in) * scales[i]));
+      const double wanted = in ? std::floor(static_cast<double>(*in) * scales[i]) : 0;
+      if (!(std::fabs(wanted) <= kLargestSize)) {
+        s.refuse("a scale that gives no size");
+      } else if (in) {
+        axis.out = static_cast<int64_t>(wanted);
       } else if (rounded == scales[i] && rounded >= 1 && rounded < 1e6) {
         axis.out = axis.in * SymInt(static_cast<int64_t>(rounded));
       } else {

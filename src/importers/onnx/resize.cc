@@ -59,6 +59,18 @@ double cubic_weight(double distance, double a) {
   return 0;
 }
 
+constexpr int64_t kLargestSize = int64_t{1} << 26;
+// What sizes may be multiplied by, and where a region of interest may end, in sizes of the input:
+// places computed from them fit integers, and windows stay short.
+constexpr double kLargestScale = 1e6;
+
+bool is_sensible(double scale) { return scale >= 1 / kLargestScale && scale <= kLargestScale; }
+
+// 0 for what is no size.
+int64_t whole_size(double size) {
+  return size >= 0 && size <= static_cast<double>(kLargestSize) ? static_cast<int64_t>(size) : 0;
+}
+
 int64_t nearest_place(double x, std::string_view how) {
   if (how == "floor") return static_cast<int64_t>(std::floor(x));
   if (how == "ceil") return static_cast<int64_t>(std::ceil(x));
@@ -289,16 +301,17 @@ void resize(NodeCall& c) {
       a.scale = static_cast<double>(a.out) / static_cast<double>(a.in);
     } else {
       a.scale = scales[k];
-      a.out = static_cast<int64_t>(std::floor(static_cast<double>(a.in) * a.scale));
+      a.out = whole_size(static_cast<double>(a.in) * a.scale);
     }
     if (roi.size() == 2 * dims.size()) {
       a.roi_start = roi[k];
       a.roi_end = roi[dims.size() + k];
       if (!by_sizes)
-        a.out = static_cast<int64_t>(
-            std::floor(static_cast<double>(a.in) * (a.roi_end - a.roi_start) * a.scale));
+        a.out = whole_size(static_cast<double>(a.in) * (a.roi_end - a.roi_start) * a.scale);
+      if (!(std::fabs(a.roi_start) <= kLargestScale && std::fabs(a.roi_end) <= kLargestScale))
+        return c.fail(invalid_data("a region from {} to {}", a.roi_start, a.roi_end));
     }
-    if (!(a.scale > 0) || a.out < 1 || a.out > (1 << 26))
+    if (!is_sensible(a.scale) || a.out < 1 || std::max(a.in, a.out) > kLargestSize)
       return c.fail(invalid_data("a resize of {} by {}", a.in, a.scale));
     axes.push_back(a);
   }
@@ -309,7 +322,8 @@ void resize(NodeCall& c) {
       scale = policy == "not_larger" ? std::min(scale, a.scale) : std::max(scale, a.scale);
     for (Axis& a : axes) {
       a.scale = scale;
-      a.out = static_cast<int64_t>(std::floor(scale * static_cast<double>(a.in) + 0.5));
+      a.out = whole_size(scale * static_cast<double>(a.in) + 0.5);
+      if (a.out < 1) return c.fail(invalid_data("a resize of {} by {}", a.in, scale));
     }
   }
   write(c, x, axes, how);
@@ -337,8 +351,8 @@ void upsample(NodeCall& c) {
     a.dim = d;
     a.in = x.fixed(d);
     a.scale = scales[d];
-    a.out = static_cast<int64_t>(std::floor(static_cast<double>(a.in) * a.scale));
-    if (!(a.scale > 0) || a.out < 1 || a.out > (1 << 26))
+    a.out = whole_size(static_cast<double>(a.in) * a.scale);
+    if (!is_sensible(a.scale) || a.out < 1 || a.in > kLargestSize)
       return c.fail(invalid_data("a scale of {}", a.scale));
     axes.push_back(a);
   }
