@@ -82,10 +82,12 @@ Maybe gather(const FoldCall& c) {
       inside = false;
       return int64_t{0};
     }
-    std::vector<int64_t> from(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(*dim));
-    from.push_back(index);
-    from.insert(from.end(), at.begin() + static_cast<std::ptrdiff_t>(*dim + index_sizes.size()),
-                at.end());
+    // Element by element: of insert(), gcc 12 believes at -O3 that it frees memory it does not own.
+    std::vector<int64_t> from(data.sizes.size(), index);
+    for (size_t d = 0; d < from.size(); ++d) {
+      if (d < *dim) from[d] = at[d];
+      if (d > *dim) from[d] = at[d - 1 + index_sizes.size()];
+    }
     return data.v[place_of(data.sizes, from)];
   });
   if (!inside) return std::nullopt;
