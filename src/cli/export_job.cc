@@ -187,6 +187,7 @@ class Prover {
     const ir::Module& module = smaller ? *smaller : model_.module;
     auto inputs = sample_inputs(module, given);
     if (!inputs) return inputs.error();
+    leave_step();
     auto reference = Reference::run(module, std::move(*inputs), pool_);
     if (!reference) {
       // The graph has what the interpreter cannot run, or no made-up input suits it.

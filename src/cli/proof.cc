@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 
+#include "base/pages.h"
 #include "cli/output.h"
 #include "inspect/cost.h"
 #include "kernels/kernel.h"
@@ -153,6 +154,9 @@ Result<std::vector<EValue>> answer(std::shared_ptr<const program::Program> progr
                       method->input_count(), inputs.size());
   }
   for (size_t i = 0; i < inputs.size(); ++i) PTE_CHECK(method->set_input(i, inputs[i]));
+  // What made the program ready is not what runs it.
+  release_heap();
+  release_code();
   PTE_CHECK(method->execute());
   std::vector<EValue> outputs;
   for (size_t i = 0; i < method->output_count(); ++i) {
@@ -314,6 +318,7 @@ Result<Reference> Reference::run(const ir::Module& module, Examples inputs, Thre
   PTE_TRY(program::Program emitted, lowering::emit(plain, {.any_kernel = true}));
   PTE_CHECK(program::verify(emitted));
   const auto program = std::make_shared<const program::Program>(std::move(emitted));
+  plain = {};
   Reference out;
   for (const auto& [name, method] : module.methods) {
     out.random_ = out.random_ || draws(*method.graph);

@@ -19,6 +19,11 @@ void* counted(std::size_t size, std::size_t alignment) {
 }
 }  // namespace
 
+#if defined(__GNUC__) && !defined(__clang__)
+// All of them are replaced, but gcc with sanitizers sees only malloc() beside the library's delete.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
 void* operator new(std::size_t size) { return counted(size, 0); }
 void* operator new[](std::size_t size) { return counted(size, 0); }
 void* operator new(std::size_t size, std::align_val_t to) {

@@ -8,7 +8,7 @@ using ir::Arg;
 
 namespace {
 
-constexpr size_t kMaxSteps = 500'000;      // nodes, those of unrolled loops counted every time
+constexpr size_t kMaxSteps = 100'000;      // nodes, those of unrolled loops counted every time
 constexpr size_t kMaxFolded = 50'000'000;  // elements of shape arithmetic
 constexpr int kMaxScopes = 48;
 
