@@ -110,14 +110,15 @@ ir::Module take_weights(ir::Module& module) {
 }
 
 Result<lowering::Lowered> lower_one(const ExportJob& job, ir::Module module,
-                                    const std::string& backend, bool dump) {
+                                    const std::string& backend, bool written) {
   lowering::Options options;
+  options.in_memory = !written;
   options.backend = lowering_backend(backend);
   options.foreign = job.runtime == "ptekit" ? passes::Foreign::kIgnore
                     : job.allow_ptekit_ops  ? passes::Foreign::kKeep
                                             : passes::Foreign::kRefuse;
   options.passes.disable = job.disable;
-  if (dump) {
+  if (written) {
     options.passes.dump_after = job.dump_after;
     options.passes.dump = [](const passes::Pass& pass, const ir::Module& after) {
       print_note(fmt::format("// after {}\n{}", pass.name, ir::print(after)));

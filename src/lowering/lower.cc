@@ -122,7 +122,9 @@ Result<Lowered> lower(ir::Module module, const Options& options) {
       for (const auto& group : parts.groups) out.delegated += group.nodes.size();
       add_rejections(parts.rejected, out.outside);
       out.delegates += parts.groups.size();
-      PTE_CHECK(xnnpack::apply(module, *method.graph, parts));
+      PTE_CHECK(xnnpack::apply(
+          module, *method.graph, parts,
+          options.in_memory ? xnnpack::WeightKeys::kAddress : xnnpack::WeightKeys::kContent));
     }
     PTE_CHECK(run_pipeline(module, passes::finish_portable(), options, out));
   }

@@ -26,6 +26,8 @@ struct Options {
   passes::Options passes;
   // Operators that only our runtime has: by default none is written.
   passes::Foreign foreign = passes::Foreign::kRefuse;
+  // The program is run here and not written: weights need no names that hold beyond this process.
+  bool in_memory = false;
 };
 
 struct Outside {

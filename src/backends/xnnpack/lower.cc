@@ -69,8 +69,15 @@ Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, c
 
 Result<ir::DelegatePayload> lower(const ir::Module& module, const ir::Graph& graph,
                                   const Group& group, const GroupInterface& interface,
-                                  const StoredQuants& quants) {
-  PTE_TRY(const XnnGraph lowered, lower_graph(module, graph, group, interface, quants));
+                                  const StoredQuants& quants, WeightKeys keys) {
+  PTE_TRY(XnnGraph lowered, lower_graph(module, graph, group, interface, quants));
+  if (keys == WeightKeys::kAddress) {
+    for (Constant& c : lowered.constants) {
+      if (c.key.empty()) {
+        c.key = fmt::format("{}+{}", static_cast<const void*>(c.data.data()), c.data.nbytes());
+      }
+    }
+  }
   PTE_TRY(Encoded encoded, encode(lowered));
   ir::DelegatePayload payload;
   payload.backend = kBackendId;

@@ -22,7 +22,7 @@ Result<XnnGraph> lower_graph(const ir::Module& module, const ir::Graph& graph, c
                              const GroupInterface& interface, const StoredQuants& quants);
 Result<ir::DelegatePayload> lower(const ir::Module& module, const ir::Graph& graph,
                                   const Group& group, const GroupInterface& interface,
-                                  const StoredQuants& quants);
+                                  const StoredQuants& quants, WeightKeys keys);
 // Of every int8 value that the groups read or make, while the whole graph is there to tell.
 StoredQuants stored_quants(const std::vector<Group>& groups);
 

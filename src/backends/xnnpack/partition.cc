@@ -137,7 +137,7 @@ std::unordered_set<const Node*> erase_dead_sizes(Graph& graph) {
 
 }  // namespace
 
-Status apply(Module& module, Graph& graph, const PartitionResult& parts) {
+Status apply(Module& module, Graph& graph, const PartitionResult& parts, WeightKeys keys) {
   for (const Group& group : parts.groups) {
     for (Node* node : group.nodes) forget_sizes(*node);
   }
@@ -149,7 +149,7 @@ Status apply(Module& module, Graph& graph, const PartitionResult& parts) {
   for (const Group& group : parts.groups) {
     const GroupInterface interface = interface_of(module, graph, group);
     PTE_CHECK(order_filters(module, graph, group.nodes));
-    PTE_TRY(ir::DelegatePayload payload, lower(module, graph, group, interface, quants));
+    PTE_TRY(ir::DelegatePayload payload, lower(module, graph, group, interface, quants, keys));
     const auto delegate = static_cast<int64_t>(module.delegates.size());
     module.delegates.push_back(std::move(payload));
 

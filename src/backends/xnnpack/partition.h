@@ -1,6 +1,7 @@
 // Which calls of a graph XNNPACK takes, in as few delegates as possible, and why not the others.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct Rejection {
   std::string reason;    // "mean over dims [1] of rank 3: XNNPACK averages over …"
 };
 
+// What named weights are called: after their bytes, as files need it, since the official runtime
+// shares packed weights of one name between programs; or after where they lie, which costs nothing
+// and does for a program that never leaves this process.
+enum class WeightKeys : uint8_t { kContent, kAddress };
+
 struct PartitionResult {
   std::vector<Group> groups;
   std::vector<Rejection> rejected;  // in execution order
@@ -34,6 +40,7 @@ PartitionResult partition(const ir::Module& module, const ir::Graph& graph);
 // Lowers every group and puts one pte::call_delegate in its place, whose arguments are the
 // delegate's index in Module::delegates and the tensors the group reads, and whose results are
 // those that others read. The pointers in `parts` are dead afterwards.
-Status apply(ir::Module& module, ir::Graph& graph, const PartitionResult& parts);
+Status apply(ir::Module& module, ir::Graph& graph, const PartitionResult& parts,
+             WeightKeys keys = WeightKeys::kContent);
 
 }  // namespace pte::xnnpack
