@@ -8,12 +8,16 @@
 namespace {
 std::atomic<int64_t> allocations{0};
 
-void* counted(std::size_t size, std::size_t alignment) {
+// Null when there is no memory.
+void* counted(std::size_t size, std::size_t alignment) noexcept {
   allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory =
-      alignment <= alignof(std::max_align_t)
-          ? std::malloc(size == 0 ? 1 : size)
-          : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  return alignment <= alignof(std::max_align_t)
+             ? std::malloc(size == 0 ? 1 : size)
+             : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+void* counted_or_throw(std::size_t size, std::size_t alignment) {
+  void* memory = counted(size, alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
@@ -24,12 +28,20 @@ void* counted(std::size_t size, std::size_t alignment) {
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 #endif
 
-void* operator new(std::size_t size) { return counted(size, 0); }
-void* operator new[](std::size_t size) { return counted(size, 0); }
+void* operator new(std::size_t size) { return counted_or_throw(size, 0); }
+void* operator new[](std::size_t size) { return counted_or_throw(size, 0); }
 void* operator new(std::size_t size, std::align_val_t to) {
-  return counted(size, static_cast<std::size_t>(to));
+  return counted_or_throw(size, static_cast<std::size_t>(to));
 }
 void* operator new[](std::size_t size, std::align_val_t to) {
+  return counted_or_throw(size, static_cast<std::size_t>(to));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 0); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 0); }
+void* operator new(std::size_t size, std::align_val_t to, const std::nothrow_t&) noexcept {
+  return counted(size, static_cast<std::size_t>(to));
+}
+void* operator new[](std::size_t size, std::align_val_t to, const std::nothrow_t&) noexcept {
   return counted(size, static_cast<std::size_t>(to));
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
