@@ -101,7 +101,10 @@ def main():
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--runs", type=int, default=3, help="of ptekit; the best counts")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--save", nargs=2, help=argparse.SUPPRESS)
     flags = parser.parse_args()
+    if flags.save:
+        return save(*flags.save)
     if flags.step:
         return official(*flags.step)
     flags.folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,8 @@ def main():
     for name in flags.models:
         checkpoint = flags.folder / f"{name}.pt"
         if not checkpoint.exists():
-            save(name, checkpoint)
+            # Elsewhere: a process counts what the one that started it held as its own peak.
+            subprocess.run([sys.executable, "-W", "ignore", __file__, "--save", name, checkpoint], check=True)
         ours, theirs = flags.folder / f"{name}.pte", flags.folder / f"{name}_official.pte"
         command = [flags.pte, "export", checkpoint, "--backends", "xnnpack", "-o", ours, "-q"]
         results = [run(command) for _ in range(flags.runs)]
