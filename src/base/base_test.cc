@@ -96,7 +96,7 @@ TEST(Pages, MemoryThatMapsNoFileIsLeftAlone) {
   const auto file = MappedFile::from_bytes(std::vector<std::byte>(1 << 20, std::byte{7}));
   release_pages(file.bytes(), file.owner());
   release_pages(file.bytes(), nullptr);
-  release_heap();
+  leave_step();
   EXPECT_EQ(file.bytes()[1 << 19], std::byte{7});
 }
 

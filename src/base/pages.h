@@ -18,12 +18,9 @@ struct Unmap {
 // a file; other memory is left alone. For whoever has read a whole weight and goes on to the next.
 void release_pages(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner);
 
-// The same for code and read-only data that the process has run through: between the steps of a
-// long job, none of which calls what the one before it did. Release builds only, as it would take a
-// debugger's breakpoints along.
-void release_code();
-
-// Gives free heap memory back, after a step that took much of it in small pieces.
-void release_heap();
+// Between the steps of a long job, none of which calls what the one before it did: gives back free
+// heap memory, which a step takes in small pieces, and the pages of code and read-only data that it
+// ran through. The code goes in release builds only, as a debugger's breakpoints would go along.
+void leave_step();
 
 }  // namespace pte

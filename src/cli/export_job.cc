@@ -95,12 +95,6 @@ Result<std::optional<vision::Metadata>> describe_model(const ExportJob& job,
   return metadata;
 }
 
-// What a step of the export took and the next does not need goes before that begins.
-void leave_step() {
-  release_heap();
-  release_code();
-}
-
 // The module without its weights stays where it is: what replaces them need not share memory with
 // them.
 ir::Module take_weights(ir::Module& module) {

@@ -168,8 +168,7 @@ Result<LoadedModel> load_model(const std::string& path, const LoadOptions& optio
                    ? load_graph(file, options)
                    : load_checkpoint_model(file, options);
   // Parsing takes much more than what comes of it, and has read weights that were converted.
-  release_heap();
-  release_code();
+  leave_step();
   release_pages(file.bytes(), file.owner());
   return model;
 }

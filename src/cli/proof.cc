@@ -155,8 +155,7 @@ Result<std::vector<EValue>> answer(std::shared_ptr<const program::Program> progr
   }
   for (size_t i = 0; i < inputs.size(); ++i) PTE_CHECK(method->set_input(i, inputs[i]));
   // What made the program ready is not what runs it.
-  release_heap();
-  release_code();
+  leave_step();
   PTE_CHECK(method->execute());
   std::vector<EValue> outputs;
   for (size_t i = 0; i < method->output_count(); ++i) {

@@ -68,22 +68,32 @@ std::optional<ConvArgs> conv_args(const Node& node, size_t rank) {
 
 }  // namespace
 
-// The residual's rows must be those of the result, in the same order.
-Result<bool> Planner::add_epilogue(const Group& group, const Operand& out, const DimOrder& order,
-                                   ConvOperands& operands, std::vector<Operand>& reads) {
-  if (group.residual == nullptr) return true;
+Result<std::optional<simd::Epilogue>> Planner::epilogue_of(const Group& group, const Operand& out,
+                                                           const DimOrder& order,
+                                                           ConvOperands& operands,
+                                                           std::vector<Operand>& reads) {
+  simd::Epilogue epilogue = group.epilogue;
+  if (group.residual == nullptr) return std::optional(epilogue);
+  // Copies that the result waits for come behind the convolution, not behind a residual's.
+  auto copies = std::move(pending_copies_);
+  pending_copies_.clear();
   PTE_TRY(Operand residual, place(group.residual));
   const auto wanted = pixels_in_any_order(out.sizes, out.strides);
   auto pixels = pixels_in_any_order(residual.sizes, residual.strides);
   if (!pixels || !wanted || pixels->order != wanted->order) {
     residual = arranged(residual, order);
     pixels = pixels_in_any_order(residual.sizes, residual.strides);
-    if (!pixels) return no("its residual has no rows");
   }
+  pending_copies_ = std::move(copies);
+  if (!pixels) {
+    no("its residual has no rows");
+    return std::optional<simd::Epilogue>();
+  }
+  epilogue.residual_stride = pixels->stride;
   operands.has_residual = true;
   operands.residual = residual;
   reads.push_back(std::move(residual));
-  return true;
+  return std::optional(epilogue);
 }
 
 Result<bool> Planner::plan_convolution(const Group& group) {
@@ -187,22 +197,14 @@ Result<bool> Planner::plan_convolution(const Group& group) {
   operands.output_stride = out_pixels->stride;
   operands.bias = std::move(bias);
   std::vector<Operand> reads{input};
-  // Copies that the result waits for come behind the convolution, not behind a residual's.
-  auto copies = std::move(pending_copies_);
-  pending_copies_.clear();
-  PTE_TRY(const bool fits, add_epilogue(group, home, own, operands, reads));
-  pending_copies_ = std::move(copies);
-  if (!fits) return false;
-  simd::Epilogue epilogue = group.epilogue;
-  if (operands.has_residual) {
-    epilogue.residual_stride =
-        pixels_in_any_order(operands.residual.sizes, operands.residual.strides)->stride;
-  }
+  PTE_TRY(const std::optional<simd::Epilogue> epilogue,
+          epilogue_of(group, home, own, operands, reads));
+  if (!epilogue) return false;
   const simd::Conv2d& conv = kernel->second;
   std::string name = fmt::format(
       "conv {} {}{}", window_name(shape.kernel_h, shape.kernel_w, shape.stride_h, shape.stride_w),
       simd::conv_algorithm_name(conv.algorithm()), planes ? " from planes" : "");
-  add(conv_step(conv, std::move(operands), epilogue), group.what(),
+  add(conv_step(conv, std::move(operands), *epilogue), group.what(),
       with_epilogue(std::move(name), group), reads, {home});
   return true;
 }
@@ -261,17 +263,10 @@ Result<bool> Planner::plan_transposed(const Group& group) {
   operands.output_stride = pixels_in_order(home.sizes, home.strides)->stride;
   operands.bias = std::move(bias);
   std::vector<Operand> reads{input};
-  auto copies = std::move(pending_copies_);
-  pending_copies_.clear();
-  PTE_TRY(const bool fits, add_epilogue(group, home, order, operands, reads));
-  pending_copies_ = std::move(copies);
-  if (!fits) return false;
-  simd::Epilogue epilogue = group.epilogue;
-  if (operands.has_residual) {
-    epilogue.residual_stride =
-        pixels_in_any_order(operands.residual.sizes, operands.residual.strides)->stride;
-  }
-  add(conv_transpose_step(kernel->second, std::move(operands), epilogue), group.what(),
+  PTE_TRY(const std::optional<simd::Epilogue> epilogue,
+          epilogue_of(group, home, order, operands, reads));
+  if (!epilogue) return false;
+  add(conv_transpose_step(kernel->second, std::move(operands), *epilogue), group.what(),
       with_epilogue(fmt::format("transposed conv {}", window_name(shape.kernel_h, shape.kernel_w,
                                                                   shape.stride_h, shape.stride_w)),
                     group),

@@ -139,8 +139,11 @@ class Planner {
   Result<bool> plan_elementwise(const Group& group);
   Result<bool> plan_convolution(const Group& group);
   Result<bool> plan_transposed(const Group& group);
-  Result<bool> add_epilogue(const Group& group, const Operand& out, const DimOrder& order,
-                            ConvOperands& operands, std::vector<Operand>& reads);
+  // The group's epilogue with its residual, whose rows must be those of the result `out` in the
+  // same order; nothing where they cannot be.
+  Result<std::optional<simd::Epilogue>> epilogue_of(const Group& group, const Operand& out,
+                                                    const DimOrder& order, ConvOperands& operands,
+                                                    std::vector<Operand>& reads);
   Result<bool> plan_linear(const Group& group);
   Result<bool> plan_matmul(const Group& group);
   Result<bool> plan_attention(const AttentionGroup& group);

@@ -8,7 +8,7 @@ namespace {
 class Recomposer {
  public:
   Recomposer(Module& module, Graph& graph, const std::set<std::string, std::less<>>& written)
-      : module_(module), graph_(graph), written_(written), outputs_(output_values(graph)) {}
+      : module_(module), written_(written), outputs_(output_values(graph)) {}
 
   Result<bool> visit(Node* node) {
     switch (node->op().op) {
@@ -49,19 +49,6 @@ class Recomposer {
     return number;
   }
 
-  Result<bool> put(Node* node, Op op, std::vector<Arg> args) {
-    Builder builder = builder_before(module_, node);
-    PTE_TRY(Value * made, builder.call(op, std::move(args)));
-    if (made->type() != node->result()->type()) {
-      graph_.erase(made->producer());
-      return false;
-    }
-    std::vector<Value*> with(node->results().size(), nullptr);
-    with[0] = made;
-    replace(node, with);
-    return true;
-  }
-
   // The constant matrix that `value` is the transpose of, or null.
   static Value* transposed_weight(const Value* value) {
     const Node* node = value->producer();
@@ -86,13 +73,13 @@ class Recomposer {
         node->input(0)->tensor().sizes != SymSizes{weight->tensor().sizes[0]}) {
       return false;
     }
-    return put(node, Op::aten_linear, {node->arg(1), weight, node->arg(0)});
+    return replace_by_call(module_, node, Op::aten_linear, {node->arg(1), weight, node->arg(0)});
   }
 
   Result<bool> mm(Node* node) {
     Value* weight = transposed_weight(node->input(1));
     if (weight == nullptr) return false;
-    return put(node, Op::aten_linear, {node->arg(0), weight});
+    return replace_by_call(module_, node, Op::aten_linear, {node->arg(0), weight});
   }
 
   // The operand x when the value is clamp(x + 3, 0, 6) and only read here.
@@ -110,12 +97,14 @@ class Recomposer {
   Result<bool> hard_activation(Node* node) {
     if (number(node->arg(1)) != 6.0) return false;
     const Value* dividend = node->input(0);
-    if (Value* x = hard_gate(dividend)) return put(node, Op::aten_hardsigmoid, {x});
+    if (Value* x = hard_gate(dividend))
+      return replace_by_call(module_, node, Op::aten_hardsigmoid, {x});
     const Node* product = dividend->producer();
     if (!only_used_here(product) || !product->is(Op::aten_mul_Tensor)) return false;
     for (const size_t side : {size_t{0}, size_t{1}}) {
       Value* x = product->input(side);
-      if (hard_gate(product->input(1 - side)) == x) return put(node, Op::aten_hardswish, {x});
+      if (hard_gate(product->input(1 - side)) == x)
+        return replace_by_call(module_, node, Op::aten_hardswish, {x});
     }
     return false;
   }
@@ -123,11 +112,10 @@ class Recomposer {
   Result<bool> max_pool(Node* node) {
     const Value* indices = node->result(1);
     if (!indices->users().empty() || outputs_.contains(indices)) return false;
-    return put(node, Op::aten_max_pool2d, node->args());
+    return replace_by_call(module_, node, Op::aten_max_pool2d, node->args());
   }
 
   Module& module_;
-  Graph& graph_;
   const std::set<std::string, std::less<>>& written_;
   std::unordered_set<const Value*> outputs_;
 };

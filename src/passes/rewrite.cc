@@ -107,6 +107,19 @@ void replace(Node* node, const std::vector<Value*>& with, bool take_names) {
   for (auto& [value, name] : names) graph.rename(value, std::move(name));
 }
 
+Result<bool> replace_by_call(Module& module, Node* node, Op op, std::vector<Arg> args) {
+  Builder builder = builder_before(module, node);
+  PTE_TRY(Value * made, builder.call(op, std::move(args)));
+  if (made->type() != node->result()->type()) {
+    node->graph().erase(made->producer());
+    return false;
+  }
+  std::vector<Value*> with(node->results().size(), nullptr);
+  with[0] = made;
+  replace(node, with);
+  return true;
+}
+
 std::string place(const Node* node) {
   std::string text = "node '";
   text += node->results().empty() ? node->op().target() : node->result()->name();

@@ -60,6 +60,10 @@ Builder builder_before(Module& module, Node* node);
 // readers); the node goes. With `take_names`, new values get the names of those they stand for.
 void replace(Node* node, const std::vector<Value*>& with, bool take_names = true);
 
+// A call of `op` in the place of `node`, whose first result alone is read. False, and nothing has
+// changed, when its result is of another type.
+Result<bool> replace_by_call(Module& module, Node* node, Op op, std::vector<Arg> args);
+
 // "node 'relu_3' (model.py:41)", for error messages.
 std::string place(const Node* node);
 

@@ -76,6 +76,16 @@ Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2
 
 }  // namespace
 
+bool is_bounded(std::initializer_list<int64_t> extents) {
+  int64_t total = 1;
+  for (const int64_t extent : extents) {
+    const auto next = checked_mul<int64_t>(total, std::max<int64_t>(extent, 1));
+    if (!next || *next > (int64_t{1} << 40)) return false;
+    total = *next;
+  }
+  return true;
+}
+
 Status check_conv_shape(const Conv2dShape& s) {
   const auto bad = [](std::string_view what, int64_t value) {
     return invalid_argument("convolution: {} is {}, which is out of range", what, value);
@@ -106,19 +116,10 @@ Status check_conv_shape(const Conv2dShape& s) {
     return invalid_argument("convolution: a {} x {} kernel is larger than the padded {} x {} input",
                             s.kernel_h, s.kernel_w, s.h, s.w);
   }
-  const auto product = [](std::initializer_list<int64_t> extents) {
-    int64_t total = 1;
-    for (const int64_t extent : extents) {
-      const auto next = checked_mul<int64_t>(total, std::max<int64_t>(extent, 1));
-      if (!next || *next > (int64_t{1} << 40)) return false;
-      total = *next;
-    }
-    return true;
-  };
-  if (!product(
+  if (!is_bounded(
           {s.n, s.h + s.pad_top + s.pad_bottom, s.w + s.pad_left + s.pad_right, s.in_channels}) ||
-      !product({s.n, s.out_h(), s.out_w(), s.out_channels}) ||
-      !product(
+      !is_bounded({s.n, s.out_h(), s.out_w(), s.out_channels}) ||
+      !is_bounded(
           {s.out_channels + 64 * s.groups, s.in_channels / s.groups, s.kernel_h, s.kernel_w})) {
     return invalid_argument("convolution: {} x {} x {} x {} to {} channels is too large", s.n, s.h,
                             s.w, s.in_channels, s.out_channels);

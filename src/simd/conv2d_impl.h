@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
 
 #include "base/result.h"
@@ -49,6 +50,9 @@ std::unique_ptr<Conv2dImpl> make_depthwise_conv(const Conv2dShape& shape, Isa is
 
 // Extents that no tensor in memory could have, and kernels that do not fit, are errors.
 Status check_conv_shape(const Conv2dShape& shape);
+
+// Whether a tensor of these extents could be in memory.
+bool is_bounded(std::initializer_list<int64_t> extents);
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

@@ -4,14 +4,11 @@
 #include <cstring>
 #include <vector>
 
-#include "base/checked.h"
-#include "simd/tile.h"
+#include "simd/conv2d_impl.h"
 
 namespace pte::simd {
 
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One direction: output position stride * q + r takes kernel positions `kernel` at input positions
 // q + `shift`.
@@ -69,20 +66,11 @@ Status check_shape(const ConvTranspose2dShape& s) {
     return invalid_argument("transposed convolution: the output would be {} x {}", s.out_h(),
                             s.out_w());
   }
-  const auto product = [](std::initializer_list<int64_t> extents) {
-    int64_t total = 1;
-    for (const int64_t extent : extents) {
-      const auto next = checked_mul<int64_t>(total, std::max<int64_t>(extent, 1));
-      if (!next || *next > (int64_t{1} << 40)) return false;
-      total = *next;
-    }
-    return true;
-  };
-  if (!product({s.n, s.h, s.w, s.in_channels}) ||
-      !product({s.n, s.out_h(), s.out_w(), s.out_channels}) ||
-      !product(
+  if (!is_bounded({s.n, s.h, s.w, s.in_channels}) ||
+      !is_bounded({s.n, s.out_h(), s.out_w(), s.out_channels}) ||
+      !is_bounded(
           {s.out_channels + 64 * s.groups, s.in_channels / s.groups, s.kernel_h, s.kernel_w}) ||
-      !product({s.dilation_h, s.kernel_h}) || !product({s.dilation_w, s.kernel_w})) {
+      !is_bounded({s.dilation_h, s.kernel_h}) || !is_bounded({s.dilation_w, s.kernel_w})) {
     return invalid_argument("transposed convolution: {} x {} x {} x {} to {} channels is too large",
                             s.n, s.h, s.w, s.in_channels, s.out_channels);
   }

@@ -208,5 +208,22 @@ namespace pte::simd {
 
 PTE_SIMD_SETS(DepthwiseSet, depthwise_set)
 
+DepthwiseRow row_of(const Conv2dShape& shape, const float* const* rows, const float* weights,
+                    int64_t weight_stride, int64_t out_width) {
+  DepthwiseRow row;
+  row.rows = rows;
+  row.kernel_h = shape.kernel_h;
+  row.kernel_w = shape.kernel_w;
+  row.stride = shape.stride_w;
+  row.dilation = shape.dilation_w;
+  row.pad_left = shape.pad_left;
+  row.width = shape.w;
+  row.channels = shape.in_channels;
+  row.weights = weights;
+  row.weight_stride = weight_stride;
+  row.out_width = out_width;
+  return row;
+}
+
 }  // namespace pte::simd
 #endif

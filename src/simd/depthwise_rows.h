@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "simd/conv2d.h"
 #include "simd/isa.h"
 #include "simd/tile.h"
 
@@ -31,6 +32,10 @@ struct DepthwiseRow {
   int64_t out_stride = 0;
   int64_t out_width = 0;
 };
+
+// What follows from the shape and the packed weights; `rows` is the thread's own list.
+DepthwiseRow row_of(const Conv2dShape& shape, const float* const* rows, const float* weights,
+                    int64_t weight_stride, int64_t out_width);
 
 struct DepthwiseSet {
   int64_t lanes = 1;

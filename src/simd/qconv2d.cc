@@ -312,23 +312,12 @@ class QDepthwise final : public QConv2dImpl {
     auto* sums = reinterpret_cast<float*>(bytes + rows_bytes_);
     auto* band =
         reinterpret_cast<float*>(bytes + rows_bytes_ + whole_lines(out_w_ * s.in_channels * 4));
-    DepthwiseRow row;
-    row.rows = rows;
-    row.kernel_h = s.kernel_h;
-    row.kernel_w = s.kernel_w;
-    row.stride = s.stride_w;
-    row.dilation = s.dilation_w;
-    row.pad_left = s.pad_left;
-    row.width = s.w;
+    DepthwiseRow row = row_of(s, rows, packed_.as<float>(), padded_, out_w_);
     row.pixel = s.in_channels;
-    row.channels = s.in_channels;
-    row.weights = packed_.as<float>();
-    row.weight_stride = padded_;
     row.lo = -std::numeric_limits<float>::infinity();
     row.hi = std::numeric_limits<float>::infinity();
     row.out = sums;
     row.out_stride = s.in_channels;
-    row.out_width = out_w_;
     Requantize finish;
     finish.sums = sums;
     finish.pixels = out_w_;

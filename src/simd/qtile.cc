@@ -54,6 +54,15 @@ using Input = int16_t;
 using Weight = int16_t;
 #endif
 
+HWY_INLINE V load_group(const std::byte* from) {
+  int32_t group;
+  std::memcpy(&group, from, sizeof group);
+  return hn::Set(D(), group);
+}
+HWY_INLINE V load_weights(const std::byte* from) {
+  return hn::LoadU(D(), reinterpret_cast<const int32_t*>(from));
+}
+
 // One group of inputs, the same in every lane, times the groups of kLanes columns.
 #if HWY_TARGET == HWY_AVX3_DL
 HWY_INLINE V multiply_add(V sum, V inputs, V weights) {
@@ -62,28 +71,12 @@ HWY_INLINE V multiply_add(V sum, V inputs, V weights) {
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(inputs.raw), "v"(weights.raw));
   return sum;
 }
-HWY_INLINE V load_group(const std::byte* from) {
-  int32_t group;
-  std::memcpy(&group, from, sizeof group);
-  return hn::Set(D(), group);
-}
-HWY_INLINE V load_weights(const std::byte* from) {
-  return hn::LoadU(D(), reinterpret_cast<const int32_t*>(from));
-}
 #elif HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
 HWY_INLINE V multiply_add(V sum, V inputs, V weights) {
   const hn::Repartition<int16_t, D> d16;
   V unused = hn::Zero(D());
   return hn::ReorderWidenMulAccumulate(D(), hn::BitCast(d16, inputs), hn::BitCast(d16, weights),
                                        sum, unused);
-}
-HWY_INLINE V load_group(const std::byte* from) {
-  int32_t group;
-  std::memcpy(&group, from, sizeof group);
-  return hn::Set(D(), group);
-}
-HWY_INLINE V load_weights(const std::byte* from) {
-  return hn::LoadU(D(), reinterpret_cast<const int32_t*>(from));
 }
 #else
 // Plain: the two halves of each lane by themselves.
@@ -92,14 +85,6 @@ HWY_INLINE V multiply_add(V sum, V inputs, V weights) {
   const V low = hn::Mul(low_half(inputs), low_half(weights));
   const V high = hn::Mul(hn::ShiftRight<16>(inputs), hn::ShiftRight<16>(weights));
   return hn::Add(sum, hn::Add(low, high));
-}
-HWY_INLINE V load_group(const std::byte* from) {
-  int32_t group;
-  std::memcpy(&group, from, sizeof group);
-  return hn::Set(D(), group);
-}
-HWY_INLINE V load_weights(const std::byte* from) {
-  return hn::LoadU(D(), reinterpret_cast<const int32_t*>(from));
 }
 #endif
 

@@ -117,6 +117,25 @@ dnnl::primitive_attr attributes(Activation activation) {
 }
 
 // What is fixed beforehand is reordered to what oneDNN likes best; activations stay NHWC.
+// Runs `primitive` on memory of its own.
+std::function<void()> runner(const dnnl::primitive& primitive, const memory::desc& in,
+                             const memory::desc& weights, const memory::desc& bias_desc,
+                             const memory::desc& out, const dnnl::engine& engine,
+                             dnnl::stream stream) {
+  memory input(in, engine), output(out, engine), bias(bias_desc, engine), packed(weights, engine);
+  for (const memory* one : {&input, &output, &bias, &packed}) {
+    auto* data = static_cast<float*>(one->get_data_handle());
+    std::fill_n(data, one->get_desc().get_size() / 4, 0.01f);
+  }
+  return [=]() mutable {
+    primitive.execute(stream, {{DNNL_ARG_SRC, input},
+                               {DNNL_ARG_WEIGHTS, packed},
+                               {DNNL_ARG_BIAS, bias},
+                               {DNNL_ARG_DST, output}});
+    stream.wait();
+  };
+}
+
 std::function<void()> onednn_conv(const Conv2dShape& s, Activation activation) {
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   static dnnl::stream stream(engine);
@@ -140,19 +159,7 @@ std::function<void()> onednn_conv(const Conv2dShape& s, Activation activation) {
         {s.pad_top, s.pad_left}, {s.pad_bottom, s.pad_right});
     const dnnl::convolution_forward::primitive_desc primitive(desc, attributes(activation), engine);
     const dnnl::convolution_forward conv(primitive);
-    memory input(in_desc, engine), output(out_desc, engine), bias(bias_desc, engine);
-    memory packed(primitive.weights_desc(), engine);
-    for (const memory* one : {&input, &output, &bias, &packed}) {
-      auto* data = static_cast<float*>(one->get_data_handle());
-      std::fill_n(data, one->get_desc().get_size() / 4, 0.01f);
-    }
-    return [=] {
-      conv.execute(stream, {{DNNL_ARG_SRC, input},
-                            {DNNL_ARG_WEIGHTS, packed},
-                            {DNNL_ARG_BIAS, bias},
-                            {DNNL_ARG_DST, output}});
-      stream.wait();
-    };
+    return runner(conv, in_desc, primitive.weights_desc(), bias_desc, out_desc, engine, stream);
   } catch (const dnnl::error&) {
     return {};
   }
@@ -170,19 +177,7 @@ std::function<void()> onednn_gemm(const GemmCase& one) {
     const dnnl::matmul::desc desc(a, b, bias_desc, c);
     const dnnl::matmul::primitive_desc primitive(desc, attributes(one.activation), engine);
     const dnnl::matmul matmul(primitive);
-    memory input(a, engine), output(c, engine), bias(bias_desc, engine);
-    memory packed(primitive.weights_desc(), engine);
-    for (const memory* each : {&input, &output, &bias, &packed}) {
-      auto* data = static_cast<float*>(each->get_data_handle());
-      std::fill_n(data, each->get_desc().get_size() / 4, 0.01f);
-    }
-    return [=] {
-      matmul.execute(stream, {{DNNL_ARG_SRC, input},
-                              {DNNL_ARG_WEIGHTS, packed},
-                              {DNNL_ARG_BIAS, bias},
-                              {DNNL_ARG_DST, output}});
-      stream.wait();
-    };
+    return runner(matmul, a, primitive.weights_desc(), bias_desc, c, engine, stream);
   } catch (const dnnl::error&) {
     return {};
   }

@@ -68,6 +68,8 @@ class Emitter {
                   int32_t channel_dim);
   // An int32 bias at the scale of the products.
   Result<uint32_t> stored_bias(const ir::Value* value, const Tensor& scales, float input_scale);
+  // A layer's bias, or kNone: int32 as above, or float32 where the input is quantised as it runs.
+  Result<uint32_t> layer_bias(const ir::Node& node, const Tensor& scales, bool dynamic_input);
   Status convert(const ir::Node& node);
   Status quantized_convolution(const ir::Node& node);
   Status quantized_linear(const ir::Node& node);

@@ -51,6 +51,19 @@ uint32_t Emitter::filter(Tensor data, std::vector<uint32_t> dims, const Tensor& 
                                PerChannelQuant{values, channel_dim});
 }
 
+Result<uint32_t> Emitter::layer_bias(const ir::Node& node, const Tensor& scales,
+                                     bool dynamic_input) {
+  const ir::Value* value = node.arg("bias").value();
+  if (value == nullptr) return kNone;
+  if (!dynamic_input) {
+    PTE_TRY(const float scale, number(node, "input_scale"));
+    return stored_bias(value, scales, scale);
+  }
+  PTE_TRY(Tensor values, to_float32(*frozen_data(module_, value)));
+  const std::vector<uint32_t> dims = dims_of(values);
+  return layouts_.add_constant(Datatype::kFloat32, dims, std::move(values));
+}
+
 Result<uint32_t> Emitter::stored_bias(const ir::Value* value, const Tensor& scales,
                                       float input_scale) {
   std::vector<float> steps = floats_of(scales);
@@ -117,17 +130,7 @@ Status Emitter::quantized_convolution(const ir::Node& node) {
   PTE_TRY(Tensor packed, arrange_filter(*weight, spec));
   const std::vector<uint32_t> dims = dims_of(packed);
   const uint32_t w = filter(std::move(packed), dims, *scales, spec.depthwise ? 3 : 0);
-  uint32_t bias = kNone;
-  if (const ir::Value* value = node.arg("bias").value()) {
-    if (dynamic_input) {
-      PTE_TRY(Tensor values, to_float32(*frozen_data(module_, value)));
-      const std::vector<uint32_t> bias_dims = dims_of(values);
-      bias = layouts_.add_constant(Datatype::kFloat32, bias_dims, std::move(values));
-    } else {
-      PTE_TRY(const float scale, number(node, "input_scale"));
-      PTE_TRY(bias, stored_bias(value, *scales, scale));
-    }
-  }
+  PTE_TRY(const uint32_t bias, layer_bias(node, *scales, dynamic_input));
   const uint32_t y = layouts_.add_result(result_of(node), layout);
   const NodeKind kind = spec.transposed  ? NodeKind::kConvTranspose2d
                         : spec.depthwise ? NodeKind::kDepthwiseConv2d
@@ -149,17 +152,7 @@ Status Emitter::quantized_linear(const ir::Node& node) {
   PTE_TRY(Tensor data, weight->contiguous());
   const std::vector<uint32_t> dims{static_cast<uint32_t>(data.size(0)), row};
   const uint32_t w = filter(std::move(data), dims, *scales, 0);
-  uint32_t bias = kNone;
-  if (const ir::Value* value = node.arg("bias").value()) {
-    if (dynamic_input) {
-      PTE_TRY(Tensor values, to_float32(*frozen_data(module_, value)));
-      const std::vector<uint32_t> bias_dims = dims_of(values);
-      bias = layouts_.add_constant(Datatype::kFloat32, bias_dims, std::move(values));
-    } else {
-      PTE_TRY(const float scale, number(node, "input_scale"));
-      PTE_TRY(bias, stored_bias(value, *scales, scale));
-    }
-  }
+  PTE_TRY(const uint32_t bias, layer_bias(node, *scales, dynamic_input));
   const uint32_t y = layouts_.add_result(result_of(node), layout);
   set_clamp(node, layouts_.add_node(NodeKind::kFullyConnected, {x, w, bias}, y));
   return {};

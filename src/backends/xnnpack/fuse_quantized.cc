@@ -217,32 +217,17 @@ class Fuser {
 
   // ---- elements that only move
 
-  // Which operands a call moves; nothing when it is not of that kind.
-  static std::vector<size_t> moved(const Node& node) {
+  // Calls whose integer result has the scale of their integer operand.
+  static bool keeps_quant(const Node& node) {
     switch (node.op().op) {
-      case Op::aten_view_copy:
-      case Op::aten_squeeze_copy_dim:
-      case Op::aten_squeeze_copy_dims:
-      case Op::aten_unsqueeze_copy:
-      case Op::aten_permute_copy:
-      case Op::aten_transpose_copy_int:
-      case Op::aten_t_copy:
-      case Op::aten_select_copy_int:
-      case Op::aten_slice_copy_Tensor:
-      case Op::aten_cat:
-      case Op::aten_constant_pad_nd:
-      case Op::aten_max_pool2d:
-      case Op::aten_clone:
-      case Op::dim_order_clone_dim_order:
       case Op::aten_relu:
       case Op::aten_relu6:
       case Op::aten_hardtanh:
-      case Op::aten_clamp:
       case Op::aten_clamp_min:
       case Op::aten_clamp_max:
-        return {0};
+        return true;
       default:
-        return {};
+        return moves_elements(node);
     }
   }
 
@@ -267,7 +252,7 @@ class Fuser {
 
   // dequantize → move becomes move → dequantize, where the next call takes integers.
   Status sink_dequantize(Node* node) {
-    if (moved(*node).empty() || reject_reason(module_, *node)) return {};
+    if (!keeps_quant(*node) || reject_reason(module_, *node)) return {};
     std::vector<Stored> operands;
     for (const Value* input : node->inputs()) {
       if (!input->is_tensor()) continue;
@@ -286,7 +271,7 @@ class Fuser {
     const PerTensorQuant quant = operands[0].quant;
     const bool pads = node->is(Op::aten_constant_pad_nd);
     const auto next = quantizes(user);
-    const bool goes_on = is_layer(*user) || !moved(*user).empty();
+    const bool goes_on = is_layer(*user) || keeps_quant(*user);
     if (next ? !(*next == quant) : !goes_on) return {};
     std::vector<Arg> args = node->args();
     if (const auto bounds = clamp_bounds(*node)) {

@@ -11,8 +11,7 @@ namespace {
 
 class Activations {
  public:
-  Activations(Module& module, Graph& graph)
-      : module_(module), graph_(graph), outputs_(output_values(graph)) {}
+  Activations(Module& module, Graph& graph) : module_(module), outputs_(output_values(graph)) {}
 
   Result<bool> visit(Node* node) {
     if (!node->is(Op::aten_mul_Tensor) && !node->is(Op::aten_mul_Scalar)) return false;
@@ -44,17 +43,6 @@ class Activations {
     return number && std::abs(*number - wanted) <= 1e-6 * std::abs(wanted);
   }
 
-  Result<bool> put(Node* node, Op op, std::vector<Arg> args) {
-    Builder builder = builder_before(module_, node);
-    PTE_TRY(Value * made, builder.call(op, std::move(args)));
-    if (made->type() != node->result()->type()) {
-      graph_.erase(made->producer());
-      return false;
-    }
-    replace(node, {made});
-    return true;
-  }
-
   // x * sigmoid(x)
   Result<bool> swish(Node* node) {
     if (!node->is(Op::aten_mul_Tensor) || !is_float(node->result())) return false;
@@ -62,7 +50,7 @@ class Activations {
       const Node* gate = node->input(side)->producer();
       Value* x = node->input(1 - side);
       if (gate == nullptr || !gate->is(Op::aten_sigmoid) || gate->input(0) != x) continue;
-      return put(node, Op::aten_silu, {x});
+      return replace_by_call(module_, node, Op::aten_silu, {x});
     }
     return false;
   }
@@ -118,10 +106,10 @@ class Activations {
       const Node* inner = sum == nullptr ? nullptr : sum->producer();
       if (inner == nullptr) continue;
       if (inner->is(Op::aten_erf) && is_scaled(inner->input(0), x, std::sqrt(0.5))) {
-        return put(node, Op::aten_gelu, {x, Arg("none")});
+        return replace_by_call(module_, node, Op::aten_gelu, {x, Arg("none")});
       }
       if (inner->is(Op::aten_tanh) && is_tanh_inner(inner->input(0), x)) {
-        return put(node, Op::aten_gelu, {x, Arg("tanh")});
+        return replace_by_call(module_, node, Op::aten_gelu, {x, Arg("tanh")});
       }
     }
     return false;
@@ -164,7 +152,6 @@ class Activations {
   }
 
   Module& module_;
-  Graph& graph_;
   std::unordered_set<const Value*> outputs_;
 };
 
