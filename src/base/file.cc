@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 #include "base/pages.h"
 
@@ -21,6 +22,24 @@ Error io_error(const std::string& path, std::string_view what) {
                            path, what, std::strerror(number));
   if (number == ENOSPC) error.hint = "the disk is full; free some space or choose another folder";
   return error;
+}
+
+FileStamp stamp_from(const struct stat& info) {
+  const auto nanoseconds = [](const timespec& time) {
+    return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+  };
+  FileStamp stamp;
+  stamp.device = info.st_dev;
+  stamp.inode = info.st_ino;
+  stamp.size = static_cast<uint64_t>(info.st_size);
+  stamp.modified = nanoseconds(info.st_mtim);
+  stamp.changed = nanoseconds(info.st_ctim);
+  // The coarsest clock of a usual file system goes in steps of two seconds.
+  constexpr int64_t kStep = 2000000000;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  stamp.settled = nanoseconds(now) - std::max(stamp.modified, stamp.changed) > kStep;
+  return stamp;
 }
 
 class FileDescriptor {
@@ -52,7 +71,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (size == 0) return file;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return io_error(path, "map");
-  file.owner_ = std::shared_ptr<const void>(data, Unmap{size});
+  file.owner_ = std::shared_ptr<const void>(data, Unmap{size, stamp_from(info)});
   file.bytes_ = {static_cast<const std::byte*>(data), size};
   return file;
 }

@@ -36,6 +36,11 @@ int drop_code(dl_phdr_info* object, size_t, void*) {
 
 void Unmap::operator()(const void* data) const { ::munmap(const_cast<void*>(data), size); }
 
+const FileStamp* stamp_of(const std::shared_ptr<const void>& owner) {
+  const Unmap* unmap = std::get_deleter<Unmap>(owner);
+  return unmap == nullptr ? nullptr : &unmap->stamp;
+}
+
 void release_pages(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
   if (bytes.empty() || std::get_deleter<Unmap>(owner) == nullptr) return;
   drop_pages(reinterpret_cast<uintptr_t>(bytes.data()), bytes.size());

@@ -3,16 +3,31 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
 namespace pte {
 
+// Which state of which file was mapped. A file that is written to later gets another `changed`,
+// unless the clock has not moved on since: `settled` says that it had when the file was mapped.
+struct FileStamp {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size = 0;
+  int64_t modified = 0;  // nanoseconds
+  int64_t changed = 0;
+  bool settled = false;
+};
+
 // How the owner of a mapped file's bytes lets go of them; see MappedFile::owner().
 struct Unmap {
   size_t size = 0;
+  FileStamp stamp;
   void operator()(const void* data) const;
 };
+// Of memory that MappedFile::open() mapped; else null.
+const FileStamp* stamp_of(const std::shared_ptr<const void>& owner);
 
 // Takes the pages that hold `bytes` out of this process until they are read again, if `owner` maps
 // a file; other memory is left alone. For whoever has read a whole weight and goes on to the next.

@@ -24,6 +24,7 @@ struct Flags {
   int threads = 1;
   double seconds = 2;
   bool winograd = true;
+  std::string packed_cache;
 };
 
 double now() {
@@ -70,6 +71,7 @@ Result<int> bench(const Flags& flags, const Context& context) {
   options.threads = flags.threads;
   options.reference_only = flags.engine == "reference";
   options.plan.winograd = flags.winograd;
+  options.packed_cache = flags.packed_cache;
   PTE_TRY(options.reference.data, load_data(flags.data));
   PTE_TRY(options.reference.custom_ops, load_plugins(flags.plugins));
   PTE_TRY(const auto session, engine::Session::load(program, flags.method, options).at(file));
@@ -171,6 +173,8 @@ void add_bench(Commands& commands) {
       ->capture_default_str();
   command->add_flag("!--no-winograd", flags->winograd,
                     "Leave out the convolutions that round more than others");
+  command->add_option("--packed-cache", flags->packed_cache,
+                      "A folder that keeps packed weights for the next start");
   add_plugin_option(command, flags->plugins);
   commands.set_body(command, [&commands, flags] { return bench(*flags, commands.context()); });
 }

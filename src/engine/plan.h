@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/packing.h"
 #include "engine/pool.h"
 #include "tensor/evalue.h"
 #include "tensor/tensor.h"
@@ -94,6 +95,7 @@ struct Plan {
   std::vector<PlannedStep> steps;
   std::vector<std::variant<Operand, EValue>> outputs;
   uint64_t arena_bytes = 0;
+  std::vector<PackJob> packing;  // to be done before the first step; none afterwards
 
   size_t reference_steps() const {
     size_t count = 0;

@@ -41,6 +41,71 @@ std::string with_epilogue(std::string name, const Group& group) {
   return name;
 }
 
+std::string list_text(std::initializer_list<int64_t> numbers) {
+  std::string text;
+  for (const int64_t number : numbers) text += fmt::format(" {}", number);
+  return text;
+}
+
+// A convolution's weights, which the kernel takes dense.
+template <typename Kernel>
+PackJob conv_job(std::string what, const Tensor& weights, const Kernel& kernel) {
+  PackJob job;
+  job.what = std::move(what);
+  job.sources = {weights};
+  job.buffer = kernel.buffer();
+  job.pack = [weights, kernel](std::byte* to) -> Status {
+    PTE_TRY(const Tensor dense, weights.contiguous());
+    kernel.pack(dense.data_as<float>(), to);
+    return {};
+  };
+  return job;
+}
+
+PackJob conv_job(const simd::Conv2d& kernel, const Tensor& weights, simd::Isa isa) {
+  const simd::Conv2dShape& s = kernel.shape();
+  return conv_job(
+      fmt::format("conv {}{} {} {}",
+                  list_text({s.n, s.h, s.w, s.in_channels, s.out_channels, s.kernel_h, s.kernel_w,
+                             s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.pad_bottom,
+                             s.pad_right, s.dilation_h, s.dilation_w, s.groups}),
+                  s.input_nchw ? " planes" : "", simd::conv_algorithm_name(kernel.algorithm()),
+                  simd::isa_name(isa)),
+      weights, kernel);
+}
+
+PackJob conv_job(const simd::ConvTranspose2d& kernel, const Tensor& weights, simd::Isa isa) {
+  const simd::ConvTranspose2dShape& s = kernel.shape();
+  return conv_job(
+      fmt::format("transposed conv {} {}",
+                  list_text({s.n, s.h, s.w, s.in_channels, s.out_channels, s.kernel_h, s.kernel_w,
+                             s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.output_pad_h,
+                             s.output_pad_w, s.dilation_h, s.dilation_w, s.groups}),
+                  simd::isa_name(isa)),
+      weights, kernel);
+}
+
+// `weights` are [n, k] where `transposed`, else [k, n].
+PackJob gemm_job(const simd::Gemm& kernel, const Tensor& weights, bool transposed, simd::Isa isa) {
+  PackJob job;
+  job.what = fmt::format("gemm{} {}",
+                         list_text({kernel.shape().m, kernel.shape().n, kernel.shape().k}),
+                         simd::isa_name(isa));
+  job.sources = {weights};
+  job.buffer = kernel.buffer();
+  job.pack = [weights, kernel, transposed](std::byte* to) -> Status {
+    // Rows of the other orientation are as good.
+    if (weights.strides()[0] == 1 && weights.strides()[1] >= weights.size(0)) {
+      kernel.pack(weights.data_as<float>(), weights.strides()[1], !transposed, to);
+      return {};
+    }
+    PTE_TRY(const Tensor dense, weights.contiguous());
+    kernel.pack(dense.data_as<float>(), dense.size(1), transposed, to);
+    return {};
+  };
+  return job;
+}
+
 struct ConvArgs {
   std::vector<int64_t> stride, padding, dilation, output_padding;
   int64_t groups = 1;
@@ -101,7 +166,7 @@ Result<bool> Planner::plan_convolution(const Group& group) {
   const size_t rank = node->result()->tensor().rank();
   if (rank != 3 && rank != 4) return no(fmt::format("a convolution of {} dimensions", rank));
   if (node->arg("transposed").boolean() != false) return plan_transposed(group);
-  const auto weights = dense_constant(node->input(1));
+  const auto weights = weights_of(node->input(1));
   if (!weights) return no("weights: " + weights.error().message);
   Tensor bias;
   if (!node->arg(2).is_none()) {
@@ -170,8 +235,9 @@ Result<bool> Planner::plan_convolution(const Group& group) {
     simd::Conv2dOptions options;
     options.isa = options_.isa;
     options.winograd = options_.winograd;
-    auto made = simd::Conv2d::make(shape, weights->data_as<float>(), options);
+    auto made = simd::Conv2d::unpacked(shape, options);
     if (!made) return no(made.error().message);
+    kernels_.packing.insert_or_assign(node, conv_job(*made, *weights, options.isa));
     kernel = kernels_.convs.insert_or_assign(node, std::move(*made)).first;
   }
   // The order of the four dimensions, without the height that a row does not have.
@@ -212,7 +278,7 @@ Result<bool> Planner::plan_convolution(const Group& group) {
 Result<bool> Planner::plan_transposed(const Group& group) {
   const Node* node = group.head;
   const size_t rank = node->result()->tensor().rank();
-  const auto weights = dense_constant(node->input(1));
+  const auto weights = weights_of(node->input(1));
   if (!weights) return no("weights: " + weights.error().message);
   Tensor bias;
   if (!node->arg(2).is_none()) {
@@ -250,8 +316,9 @@ Result<bool> Planner::plan_transposed(const Group& group) {
   shape.groups = args->groups;
   auto kernel = kernels_.transposed.find(node);
   if (kernel == kernels_.transposed.end()) {
-    auto made = simd::ConvTranspose2d::make(shape, weights->data_as<float>(), options_.isa);
+    auto made = simd::ConvTranspose2d::unpacked(shape, options_.isa);
     if (!made) return no(made.error().message);
+    kernels_.packing.insert_or_assign(node, conv_job(*made, *weights, options_.isa));
     kernel = kernels_.transposed.emplace(node, std::move(*made)).first;
   }
   const DimOrder order = channels_innermost(rank);
@@ -284,7 +351,7 @@ Result<bool> Planner::plan_linear(const Group& group) {
   if (is_addmm && (node->arg(3).number() != 1.0 || node->arg(4).number() != 1.0)) {
     return no("it scales its operands");
   }
-  const auto weights = dense_constant(weight_value);
+  const auto weights = weights_of(weight_value);
   if (!weights) return no("weights: " + weights.error().message);
   if (weights->rank() != 2) return no("its weights are no matrix");
   Tensor bias;
@@ -324,9 +391,9 @@ Result<bool> Planner::plan_linear(const Group& group) {
   shape.m = input.count() / shape.k;
   auto kernel = kernels_.gemms.find(node);
   if (kernel == kernels_.gemms.end()) {
-    auto made = simd::Gemm::make(shape, weights->data_as<float>(), weights->size(1), is_linear,
-                                 options_.isa);
+    auto made = simd::Gemm::unpacked(shape, options_.isa);
     if (!made) return no(made.error().message);
+    kernels_.packing.insert_or_assign(node, gemm_job(*made, *weights, is_linear, options_.isa));
     kernel = kernels_.gemms.emplace(node, std::move(*made)).first;
   }
   const Operand home =

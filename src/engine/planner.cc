@@ -51,12 +51,17 @@ Result<Operand> Planner::place(const Value* value) {
   return operand;
 }
 
-Result<Tensor> Planner::dense_constant(const Value* value) const {
+Result<Tensor> Planner::weights_of(const Value* value) const {
   if (value == nullptr || !value->is_tensor()) return unsupported("no tensor");
   const Tensor* data = value->is_constant() ? module_.data_of(value) : nullptr;
   if (data == nullptr || !data->has_data()) return unsupported("it is no constant");
   if (data->dtype() != DType::kFloat32) return unsupported("it is {}", dtype_name(data->dtype()));
-  return data->contiguous();
+  return *data;
+}
+
+Result<Tensor> Planner::dense_constant(const Value* value) const {
+  PTE_TRY(const Tensor data, weights_of(value));
+  return data.contiguous();
 }
 
 Operand Planner::fresh(DType dtype, const Sizes& sizes, const DimOrder& order) {
@@ -407,12 +412,20 @@ Result<Plan> make_plan(const ir::Module& module, const ir::Graph& graph,
                        const PlanOptions& options) {
   const Presets none;
   Kernels kernels;
+  const auto with_packing = [&](Plan plan) {
+    for (const Node* node : graph.nodes()) {
+      const auto job = kernels.packing.find(node);
+      if (job != kernels.packing.end()) plan.packing.push_back(std::move(job->second));
+    }
+    return plan;
+  };
   Planner first(module, graph, options, none, kernels);
   PTE_TRY(Plan plan, first.run());
-  if (!options.alias) return plan;
+  if (!options.alias) return with_packing(std::move(plan));
   const Presets presets = first.found();
-  if (presets.values.empty()) return plan;
-  return Planner(module, graph, options, presets, kernels).run();
+  if (presets.values.empty()) return with_packing(std::move(plan));
+  PTE_TRY(plan, Planner(module, graph, options, presets, kernels).run());
+  return with_packing(std::move(plan));
 }
 
 }  // namespace pte::engine

@@ -109,8 +109,9 @@ struct ElementChain {
 bool append_element(const ir::Module& module, const ir::Node& node, const ir::Value* running,
                     ElementChain& chain);
 
-// Kernels by node: what one planning has packed, another need not.
+// Kernels by node, and what is to be packed for them: two plannings share both.
 struct Kernels {
+  std::unordered_map<const ir::Node*, PackJob> packing;
   std::unordered_map<const ir::Node*, simd::Conv2d> convs;
   std::unordered_map<const ir::Node*, simd::ConvTranspose2d> transposed;
   std::unordered_map<const ir::Node*, simd::Gemm> gemms;
@@ -173,6 +174,8 @@ class Planner {
   }
   void alias(const ir::Value* value, Operand operand);
   Result<Tensor> dense_constant(const ir::Value* value) const;
+  // Of any strides: what is packed is not read before.
+  Result<Tensor> weights_of(const ir::Value* value) const;
   bool is_output(const ir::Value* value) const { return outputs_.contains(value); }
   bool may_overwrite(const ir::Value* value, const Operand& operand) const;
 

@@ -15,6 +15,7 @@ struct Session::State {
   // One of the two.
   std::unique_ptr<runtime::Method> reference;
   Plan plan;
+  PackReport packing;
 
   std::string why;
   std::unique_ptr<ThreadPool> reference_pool;
@@ -139,6 +140,11 @@ Result<std::unique_ptr<Session>> Session::load(std::shared_ptr<const program::Pr
     state->pool = std::make_unique<Pool>(options.threads);
     state->threads = state->pool->size();
     state->plan = std::move(*plan);
+    PackOptions packing;
+    packing.pool = state->pool.get();
+    packing.folder = options.packed_cache;
+    PTE_TRY(state->packing, pack_weights(state->plan.packing, packing));
+    state->plan.packing = {};
     state->cancel = options.reference.cancel;
     state->timeout = options.reference.timeout;
     PTE_CHECK(state->make_ready().at(fmt::format("method {}", program::quote(method))));
@@ -163,6 +169,7 @@ size_t Session::input_count() const { return state_->method->inputs.size(); }
 size_t Session::output_count() const { return state_->method->outputs.size(); }
 int Session::threads() const { return state_->threads; }
 const Plan* Session::plan() const { return state_->reference ? nullptr : &state_->plan; }
+const PackReport& Session::packing() const { return state_->packing; }
 const std::string& Session::why_reference() const { return state_->why; }
 void Session::set_timing(bool on) { state_->timing = on; }
 const std::vector<double>& Session::nanoseconds() const { return state_->nanoseconds; }

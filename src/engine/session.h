@@ -26,6 +26,9 @@ namespace pte::engine {
 struct Options {
   int threads = 1;  // the caller's among them; 0: one for each core
   PlanOptions plan;
+  // A folder for files of packed weights, which later loads map instead of packing (packing.h says
+  // what lies there); empty: none. One that cannot be used is a note in packing().
+  std::string packed_cache;
   std::vector<std::string> disable;  // passes to leave out
   // Memory limit, cancellation (looked at before every step), timeout and data files; and, for
   // programs that the engine does not run, the rest.
@@ -65,6 +68,8 @@ class Session {
   // Null when the reference interpreter runs it; then why_reference() says why.
   const Plan* plan() const;
   const std::string& why_reference() const;
+  // Where the weights came from.
+  const PackReport& packing() const;
   // Of the last execution, by step, when asked for beforehand.
   void set_timing(bool on);
   const std::vector<double>& nanoseconds() const;

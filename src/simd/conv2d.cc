@@ -133,10 +133,16 @@ std::string_view conv_algorithm_name(ConvAlgorithm algorithm) {
 
 Result<Conv2d> Conv2d::make(const Conv2dShape& shape, const float* weights,
                             const Conv2dOptions& options) {
+  PTE_TRY(Conv2d conv, unpacked(shape, options));
+  PTE_TRY(Buffer packed, Buffer::allocate(conv.buffer().size()));
+  conv.pack(weights, packed.fill<std::byte>());
+  conv.buffer().provide(packed);
+  return conv;
+}
+
+Result<Conv2d> Conv2d::unpacked(const Conv2dShape& shape, const Conv2dOptions& options) {
   PTE_TRY(std::unique_ptr<Conv2dImpl> impl, choose(shape, options));
-  PTE_TRY(Buffer packed, Buffer::allocate(impl->packed_bytes()));
-  impl->pack(weights, packed.fill<float>());
-  impl->set_packed(std::move(packed));
+  impl->set_packed(Buffer::later(impl->packed_bytes()));
   Conv2d conv;
   conv.impl_ = std::move(impl);
   return conv;
@@ -159,6 +165,10 @@ Result<Conv2d> Conv2d::from_packed(const Conv2dShape& shape, Buffer packed,
 const Conv2dShape& Conv2d::shape() const { return impl_->shape(); }
 ConvAlgorithm Conv2d::algorithm() const { return impl_->algorithm(); }
 std::span<const std::byte> Conv2d::packed() const { return impl_->packed().bytes(); }
+Buffer Conv2d::buffer() const { return impl_->packed(); }
+void Conv2d::pack(const float* weights, std::byte* to) const {
+  impl_->pack(weights, reinterpret_cast<float*>(to));
+}
 int64_t Conv2d::tasks() const { return impl_->tasks(); }
 size_t Conv2d::scratch_bytes() const { return impl_->scratch_bytes(); }
 

@@ -76,6 +76,8 @@ class Conv2d {
   // `weights`: [out_channels, in_channels / groups, kernel_h, kernel_w], dense.
   static Result<Conv2d> make(const Conv2dShape& shape, const float* weights,
                              const Conv2dOptions& options = {});
+  // Without weights yet: buffer() is to be provided with what pack() writes, before run().
+  static Result<Conv2d> unpacked(const Conv2dShape& shape, const Conv2dOptions& options = {});
   // Takes what packed() of a kernel gave, without a copy; `shape` may differ from that kernel's in
   // n, h and w only where `options` names the algorithm.
   static Result<Conv2d> from_packed(const Conv2dShape& shape, Buffer packed,
@@ -84,6 +86,9 @@ class Conv2d {
   const Conv2dShape& shape() const;
   ConvAlgorithm algorithm() const;
   std::span<const std::byte> packed() const;
+  Buffer buffer() const;
+  // Writes packed().size() bytes, which were zero.
+  void pack(const float* weights, std::byte* to) const;
   int64_t tasks() const;
   size_t scratch_bytes() const;  // for each thread, aligned to kAlignment
   // As Gemm::run.

@@ -257,10 +257,17 @@ class ConvTranspose2dImpl {
 
 Result<ConvTranspose2d> ConvTranspose2d::make(const ConvTranspose2dShape& shape,
                                               const float* weights, Isa isa) {
+  PTE_TRY(ConvTranspose2d conv, unpacked(shape, isa));
+  PTE_TRY(Buffer packed, Buffer::allocate(conv.buffer().size()));
+  conv.pack(weights, packed.fill<std::byte>());
+  conv.buffer().provide(packed);
+  return conv;
+}
+
+Result<ConvTranspose2d> ConvTranspose2d::unpacked(const ConvTranspose2dShape& shape, Isa isa) {
   PTE_CHECK(check_shape(shape));
   auto impl = std::make_shared<ConvTranspose2dImpl>(shape, isa);
-  PTE_TRY(impl->packed, Buffer::allocate(impl->packed_bytes()));
-  impl->pack(weights, impl->packed.fill<float>());
+  impl->packed = Buffer::later(impl->packed_bytes());
   ConvTranspose2d conv;
   conv.impl_ = std::move(impl);
   return conv;
@@ -282,6 +289,10 @@ Result<ConvTranspose2d> ConvTranspose2d::from_packed(const ConvTranspose2dShape&
 
 const ConvTranspose2dShape& ConvTranspose2d::shape() const { return impl_->shape(); }
 std::span<const std::byte> ConvTranspose2d::packed() const { return impl_->packed.bytes(); }
+Buffer ConvTranspose2d::buffer() const { return impl_->packed; }
+void ConvTranspose2d::pack(const float* weights, std::byte* to) const {
+  impl_->pack(weights, reinterpret_cast<float*>(to));
+}
 int64_t ConvTranspose2d::tasks() const { return impl_->tasks; }
 size_t ConvTranspose2d::scratch_bytes() const { return impl_->scratch_bytes; }
 

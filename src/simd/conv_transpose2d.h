@@ -55,11 +55,15 @@ class ConvTranspose2d {
   // `weights`: [in_channels, out_channels / groups, kernel_h, kernel_w], dense.
   static Result<ConvTranspose2d> make(const ConvTranspose2dShape& shape, const float* weights,
                                       Isa isa = best_isa());
+  // Without weights yet, as Conv2d::unpacked().
+  static Result<ConvTranspose2d> unpacked(const ConvTranspose2dShape& shape, Isa isa = best_isa());
   static Result<ConvTranspose2d> from_packed(const ConvTranspose2dShape& shape, Buffer packed,
                                              Isa isa = best_isa());
 
   const ConvTranspose2dShape& shape() const;
   std::span<const std::byte> packed() const;
+  Buffer buffer() const;
+  void pack(const float* weights, std::byte* to) const;
   int64_t tasks() const;
   size_t scratch_bytes() const;
   void run(const Args& args, int64_t begin, int64_t end, void* scratch) const;

@@ -47,15 +47,24 @@ Status check_shape(const Gemm::Shape& shape) {
 
 Result<Gemm> Gemm::make(const Shape& shape, const float* b, int64_t b_stride, bool transposed,
                         Isa isa) {
+  PTE_TRY(Gemm gemm, unpacked(shape, isa));
+  PTE_TRY(Buffer packed, Buffer::allocate(gemm.packed_.size()));
+  gemm.pack(b, b_stride, transposed, packed.fill<std::byte>());
+  gemm.packed_.provide(packed);
+  return gemm;
+}
+
+Result<Gemm> Gemm::unpacked(const Shape& shape, Isa isa) {
   PTE_CHECK(check_shape(shape));
-  const TileSet& tiles = tile_set(isa);
-  PTE_TRY(Buffer packed,
-          Buffer::allocate(static_cast<size_t>(padded_columns(tiles, shape.n) * shape.k) *
-                           sizeof(float)));
-  pack_columns(tiles, shape.n, shape.k, packed.fill<float>(), [&](int64_t p, int64_t j) {
-    return transposed ? b[j * b_stride + p] : b[p * b_stride + j];
-  });
-  return from_packed(shape, std::move(packed), isa);
+  const auto floats = static_cast<size_t>(padded_columns(tile_set(isa), shape.n) * shape.k);
+  return from_packed(shape, Buffer::later(floats * sizeof(float)), isa);
+}
+
+void Gemm::pack(const float* b, int64_t b_stride, bool transposed, std::byte* to) const {
+  pack_columns(*tiles_, shape_.n, shape_.k, reinterpret_cast<float*>(to),
+               [&](int64_t p, int64_t j) {
+                 return transposed ? b[j * b_stride + p] : b[p * b_stride + j];
+               });
 }
 
 Result<Gemm> Gemm::from_packed(const Shape& shape, Buffer packed, Isa isa) {

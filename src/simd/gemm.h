@@ -37,6 +37,8 @@ class Gemm {
   // rows of n; `b_stride` floats from one row to the next.
   static Result<Gemm> make(const Shape& shape, const float* b, int64_t b_stride, bool transposed,
                            Isa isa = best_isa());
+  // Without weights yet: buffer() is to be provided with what pack() writes, before run().
+  static Result<Gemm> unpacked(const Shape& shape, Isa isa = best_isa());
   // Takes what packed() of a kernel with the same n, k and isa gave, without a copy.
   static Result<Gemm> from_packed(const Shape& shape, Buffer packed, Isa isa = best_isa());
   // The same weights for another number of rows.
@@ -45,6 +47,9 @@ class Gemm {
   const Shape& shape() const { return shape_; }
   Isa isa() const { return isa_; }
   std::span<const std::byte> packed() const { return packed_.bytes(); }
+  Buffer buffer() const { return packed_; }
+  // Writes packed().size() bytes, which were zero, from `b` as make() takes it.
+  void pack(const float* b, int64_t b_stride, bool transposed, std::byte* to) const;
 
   int64_t tasks() const { return row_blocks_ * column_blocks_; }
   size_t scratch_bytes() const { return scratch_bytes_; }  // aligned to kAlignment

@@ -412,9 +412,16 @@ Result<std::unique_ptr<QConv2dImpl>> QConv2d::choose(const QConv2dShape& shape, 
 
 Result<QConv2d> QConv2d::make(const QConv2dShape& shape, const int8_t* weights, const int32_t* bias,
                               const float* scale, Isa isa) {
+  PTE_TRY(QConv2d conv, unpacked(shape, isa));
+  PTE_TRY(Buffer packed, Buffer::allocate(conv.buffer().size()));
+  conv.pack(weights, bias, scale, packed.fill<std::byte>());
+  conv.buffer().provide(packed);
+  return conv;
+}
+
+Result<QConv2d> QConv2d::unpacked(const QConv2dShape& shape, Isa isa) {
   PTE_TRY(std::unique_ptr<QConv2dImpl> impl, choose(shape, isa));
-  PTE_TRY(impl->packed_, Buffer::allocate(impl->packed_bytes()));
-  impl->pack(weights, bias, scale, impl->packed_.fill<std::byte>());
+  impl->packed_ = Buffer::later(impl->packed_bytes());
   QConv2d conv;
   conv.impl_ = std::move(impl);
   return conv;
@@ -434,6 +441,11 @@ Result<QConv2d> QConv2d::from_packed(const QConv2dShape& shape, Buffer packed, I
 
 const QConv2dShape& QConv2d::shape() const { return impl_->shape_; }
 std::span<const std::byte> QConv2d::packed() const { return impl_->packed_.bytes(); }
+Buffer QConv2d::buffer() const { return impl_->packed_; }
+void QConv2d::pack(const int8_t* weights, const int32_t* bias, const float* scale,
+                   std::byte* to) const {
+  impl_->pack(weights, bias, scale, to);
+}
 int64_t QConv2d::tasks() const { return impl_->tasks_; }
 size_t QConv2d::scratch_bytes() const { return impl_->scratch_bytes_; }
 

@@ -43,11 +43,15 @@ class QConv2d {
   // units of input scale times weight scale; `scale` = input scale * weight scale / output scale.
   static Result<QConv2d> make(const QConv2dShape& shape, const int8_t* weights, const int32_t* bias,
                               const float* scale, Isa isa = best_isa());
+  // Without weights yet, as Conv2d::unpacked().
+  static Result<QConv2d> unpacked(const QConv2dShape& shape, Isa isa = best_isa());
   static Result<QConv2d> from_packed(const QConv2dShape& shape, Buffer packed,
                                      Isa isa = best_isa());
 
   const QConv2dShape& shape() const;
   std::span<const std::byte> packed() const;  // weights, bias and scales
+  Buffer buffer() const;
+  void pack(const int8_t* weights, const int32_t* bias, const float* scale, std::byte* to) const;
   int64_t tasks() const;
   size_t scratch_bytes() const;
   // As Gemm::run.
