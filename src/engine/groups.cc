@@ -40,8 +40,9 @@ std::optional<float> bound(const Arg& arg, float otherwise) {
 
 class GroupFinder {
  public:
-  GroupFinder(const ir::Module& module, const ir::Graph& graph, bool fuse)
-      : module_(module), graph_(graph), fuse_(fuse) {
+  GroupFinder(const ir::Module& module, const ir::Graph& graph, bool fuse,
+              const std::unordered_set<const Node*>& without)
+      : module_(module), graph_(graph), fuse_(fuse), taken_(without) {
     for (const ir::Output& output : graph.outputs()) outputs_.insert(output.value);
   }
 
@@ -241,8 +242,9 @@ std::optional<Activated> activation_of(const Node& node) {
   }
 }
 
-Groups find_groups(const ir::Module& module, const ir::Graph& graph, bool fuse) {
-  return GroupFinder(module, graph, fuse).run();
+Groups find_groups(const ir::Module& module, const ir::Graph& graph, bool fuse,
+                   const std::unordered_set<const Node*>& without) {
+  return GroupFinder(module, graph, fuse, without).run();
 }
 
 }  // namespace pte::engine

@@ -15,6 +15,7 @@ std::vector<passes::Pass> engine_pipeline() {
       {"recompose", "linear, hard swish, max pooling", passes::recompose},
       {"recompose_activations", "SiLU and GELU", recompose_activations},
       {"merge_clamps", "chains of clamps become one", passes::merge_clamps},
+      {"hoist_quantize", "quantize before moving, not behind it", hoist_quantize},
       {"common_subexpressions", "one call for equal ones", passes::common_subexpressions},
       {"join_slices", "neighbouring slices in a concatenation are what they were cut from",
        join_slices},

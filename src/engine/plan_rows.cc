@@ -164,11 +164,12 @@ Result<bool> Planner::plan_pool(const Node* node) {
   if (!unread(node, 1)) return no("its indices are read");
   const Value* result = node->result();
   PTE_TRY(Operand in, place(node->input(0)));
-  if (in.dtype != DType::kFloat32 || in.sizes.size() != 4 || in.count() == 0) {
-    return no("it is not float32 of four dimensions");
-  }
   Window window;
   window.average = node->is(Op::aten_avg_pool2d);
+  const bool bytes = in.dtype == DType::kInt8 && !window.average;
+  if ((in.dtype != DType::kFloat32 && !bytes) || in.sizes.size() != 4 || in.count() == 0) {
+    return no("it is not float32 of four dimensions");
+  }
   const auto kernel = passes::expand_ints(node->arg(1), 2);
   auto stride = passes::expand_ints(node->arg(2), 2);
   const auto padding = passes::expand_ints(node->arg(3), 2);
@@ -197,8 +198,14 @@ Result<bool> Planner::plan_pool(const Node* node) {
   };
   if (!side_by_side(in)) in = arranged(in, channels_last_dim_order(4));
   const Operand out = target(result, channels_last_dim_order(4), side_by_side);
-  add(pool_step(in, out, window, options_.isa), node->op().name,
-      fmt::format("{} pool {}x{}", window.average ? "average" : "max", window.kernel_h,
+  add(bytes ? byte_pool_step(in, out, window, options_.isa)
+            : pool_step(in, out, window, options_.isa),
+      node->op().name,
+      fmt::format("{} pool {}x{}",
+                  bytes            ? "int8 max"
+                  : window.average ? "average"
+                                   : "max",
+                  window.kernel_h,
                   window.kernel_w),
       {in}, {out});
   for (size_t i = 1; i < node->results().size(); ++i) {

@@ -232,8 +232,8 @@ Result<bool> Planner::plan_pad(const Node* node) {
 Result<bool> Planner::plan_nearest(const Node* node) {
   const Value* source = node->input(0);
   const Value* result = node->result();
-  if (result->tensor().dtype != DType::kFloat32 || result->tensor().rank() != 4) {
-    return no("it is not float32 of four dimensions");
+  if (source->tensor().dtype != result->tensor().dtype || result->tensor().rank() != 4) {
+    return no("it is not of four dimensions");
   }
   PTE_TRY(Operand operand, place(source));
   const Sizes sizes = *result->tensor().static_sizes();

@@ -199,7 +199,7 @@ Status Planner::plan_reference(const Node* node, std::string reason) {
 }
 
 Status Planner::plan_node(Node* node) {
-  if (groups_.inside.contains(node)) return {};
+  if (groups_.inside.contains(node) || tables_.inside.contains(node)) return {};
   why_.clear();
   const auto attention = groups_.attention.find(node);
   if (attention != groups_.attention.end()) {
@@ -213,6 +213,9 @@ Status Planner::plan_node(Node* node) {
       PTE_CHECK(plan_reference(each, reason));
     }
     return {};
+  }
+  if (const auto table = tables_.by_root.find(node); table != tables_.by_root.end()) {
+    return plan_table(table->second);
   }
   const auto group = groups_.by_last.find(node);
   if (group != groups_.by_last.end()) return plan_group(group->second);
@@ -239,6 +242,14 @@ Status Planner::plan_node(Node* node) {
         return plan_nearest(node);
       case Op::aten_constant_pad_nd:
         return plan_pad(node);
+      case Op::pte_quantized_convolution:
+      case Op::pte_quantized_linear:
+      case Op::pte_quantized_add:
+      case Op::pte_quantized_mul:
+      case Op::pte_quantized_mean:
+      case Op::qd_quantize_per_tensor:
+      case Op::qd_dequantize_per_tensor:
+        return plan_bytes(node);
       default:
         return plan_view(node);
     }
@@ -306,7 +317,10 @@ Result<Plan> Planner::run() {
     sharers_[operand.buffer] = 2;
     places_[value] = std::move(operand);
   }
-  groups_ = find_groups(module_, graph_, options_.fuse);
+  tables_ = find_tables(module_, graph_, options_.fuse);
+  std::unordered_set<const Node*> without = tables_.inside;
+  for (const auto& [root, table] : tables_.by_root) without.insert(root);
+  groups_ = find_groups(module_, graph_, options_.fuse, without);
   for (Node* node : graph_.nodes()) {
     for (const Value* result : node->results()) PTE_CHECK(check(result));
     if (node->op().has(kTagRandom) || node->op().has(kTagInPlace) ||

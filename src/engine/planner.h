@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/plan.h"
+#include "engine/quantized.h"
 #include "engine/steps.h"
 #include "ir/graph.h"
 
@@ -83,7 +84,9 @@ struct Groups {
   std::unordered_map<const ir::Node*, Group> by_last;
   std::unordered_set<const ir::Node*> inside;
 };
-Groups find_groups(const ir::Module& module, const ir::Graph& graph, bool fuse);
+// `without`: nodes that other steps do.
+Groups find_groups(const ir::Module& module, const ir::Graph& graph, bool fuse,
+                   const std::unordered_set<const ir::Node*>& without = {});
 
 // The epilogue's activation that a node is, if it is one.
 struct Activated {
@@ -115,6 +118,7 @@ struct Kernels {
   std::unordered_map<const ir::Node*, simd::Conv2d> convs;
   std::unordered_map<const ir::Node*, simd::ConvTranspose2d> transposed;
   std::unordered_map<const ir::Node*, simd::Gemm> gemms;
+  std::unordered_map<const ir::Node*, simd::QConv2d> bytes;
 };
 
 class Planner {
@@ -154,6 +158,22 @@ class Planner {
   Result<bool> plan_pool(const ir::Node* node);
   Result<bool> plan_nearest(const ir::Node* node);
   Result<bool> plan_pad(const ir::Node* node);
+  // ---- int8
+  Result<bool> plan_bytes(const ir::Node* node);
+  Status plan_table(const TableGroup& group);
+  Status plan_byte_map(ByteMap map, Operand in, const ir::Value* result, std::string what,
+                       std::string kernel);
+  Result<bool> plan_quantize(const ir::Node* node);
+  Result<bool> plan_byte_convolution(const ir::Node* node, const TableGroup* table);
+  Result<bool> plan_byte_linear(const ir::Node* node, const TableGroup* table);
+  Result<bool> plan_byte_pair(const ir::Node* node, const TableGroup* table);
+  Result<bool> plan_byte_mean(const ir::Node* node, const TableGroup* table);
+  Result<bool> byte_weights(const ir::Node* node, size_t bias_arg, size_t out_arg,
+                            int64_t channels, Tensor& weights, Tensor& bias,
+                            std::vector<float>& scales);
+  Result<bool> byte_kernel(const ir::Node* node, simd::QConv2dShape shape, size_t out_arg,
+                           const TableGroup* table, const Tensor& weights, const Tensor& bias,
+                           const std::vector<float>& scales);
   bool no(std::string why) {
     why_ = std::move(why);
     return false;
@@ -191,6 +211,7 @@ class Planner {
   const Presets& presets_;
   Kernels& kernels_;
   Groups groups_;
+  TableGroups tables_;
   Plan plan_;
   std::unordered_map<const ir::Value*, Operand> places_;
   std::unordered_set<const ir::Value*> roots_;  // values with memory of their own

@@ -251,21 +251,22 @@ class NearestStep : public Step {
         rows_(std::move(rows)),
         columns_(std::move(columns)) {}
   Status run(const Run& run) override {
-    const float* const in = run.in(in_);
-    float* const out = run.out(out_);
-    const auto bytes = static_cast<size_t>(out_.sizes[1]) * sizeof(float);
+    const auto size = static_cast<int64_t>(size_of(out_.dtype));
+    const std::byte* const in = run.in<std::byte>(in_) + in_.offset * (size - 1);
+    std::byte* const out = run.out<std::byte>(out_) + out_.offset * (size - 1);
+    const auto bytes = static_cast<size_t>(out_.sizes[1] * size);
     const auto out_h = static_cast<int64_t>(rows_.size());
-    const double cost = 0.1 * static_cast<double>(columns_.size() * bytes / sizeof(float));
+    const double cost = 0.03 * static_cast<double>(columns_.size() * bytes);
     run.parallel(out_.sizes[0] * out_h, cost, [&](int64_t begin, int64_t end, std::byte*) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t n = task / out_h;
         const int64_t y = task % out_h;
-        const float* from =
-            in + n * in_.strides[0] + rows_[static_cast<size_t>(y)] * in_.strides[2];
-        float* to = out + n * out_.strides[0] + y * out_.strides[2];
+        const std::byte* from =
+            in + (n * in_.strides[0] + rows_[static_cast<size_t>(y)] * in_.strides[2]) * size;
+        std::byte* to = out + (n * out_.strides[0] + y * out_.strides[2]) * size;
         for (const int64_t column : columns_) {
-          std::memcpy(to, from + column * in_.strides[3], bytes);
-          to += out_.strides[3];
+          std::memcpy(to, from + column * in_.strides[3] * size, bytes);
+          to += out_.strides[3] * size;
         }
       }
     });

@@ -28,9 +28,16 @@ inline std::shared_ptr<const program::Program> program_of(const std::string& bod
     auto filled = Tensor::zeros(constant.data.dtype(), constant.data.sizes());
     std::minstd_rand random(++seed);
     std::uniform_real_distribution<float> uniform(-0.5f, 0.5f);
-    for (int64_t i = 0; i < filled->numel(); ++i) {
-      filled->mutable_data_as<float>()[i] = uniform(random);
-    }
+    dispatch(filled->dtype(), [&]<typename T>(T) {
+      T* data = filled->mutable_data_as<T>();
+      for (int64_t i = 0; i < filled->numel(); ++i) {
+        if constexpr (std::is_same_v<T, float>) {
+          data[i] = uniform(random);
+        } else if constexpr (std::is_integral_v<T>) {
+          data[i] = static_cast<T>(static_cast<int64_t>(random() % 201) - 100);
+        }
+      }
+    });
     constant.data = *filled;
   }
   lowering::EmitOptions options;

@@ -13,7 +13,7 @@ namespace pte::simd {
 
 class QConv2dImpl {
  public:
-  explicit QConv2dImpl(const QConv2dShape& shape) : shape_(shape) {
+  QConv2dImpl(const QConv2dShape& shape, Isa isa) : shape_(shape), isa_(isa) {
     out_h_ = shape.conv.out_h();
     out_w_ = shape.conv.out_w();
   }
@@ -32,6 +32,17 @@ class QConv2dImpl {
   size_t scratch_bytes_ = 0;
 
  protected:
+  // Results of `rows` pixels, while they are in the cache.
+  void map_rows(const ByteTable& table, int8_t* out, int64_t stride, int64_t width,
+                int64_t rows) const {
+    if (stride == width) {
+      look_up(table, out, out, width * rows, isa_);
+      return;
+    }
+    for (int64_t r = 0; r < rows; ++r, out += stride) look_up(table, out, out, width, isa_);
+  }
+
+  Isa isa_;
   int64_t out_h_ = 0;
   int64_t out_w_ = 0;
 };
@@ -49,7 +60,7 @@ int64_t whole_lines(int64_t bytes) { return ceil_div(bytes, 64) * 64; }
 // Implicit GEMM over input rows converted to what the inner loop takes.
 class QDirect final : public QConv2dImpl {
  public:
-  QDirect(const QConv2dShape& shape, Isa isa) : QConv2dImpl(shape), tiles_(qtile_set(isa)) {
+  QDirect(const QConv2dShape& shape, Isa isa) : QConv2dImpl(shape, isa), tiles_(qtile_set(isa)) {
     geometry_ = shape.conv;
     Conv2dShape& s = geometry_;
     if (s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 &&
@@ -172,6 +183,14 @@ class QDirect final : public QConv2dImpl {
         }
       }
       for (int64_t t = 0; t < taps_; ++t) taps[t] -= depth_ * tiles_.input_bytes * (s.groups - 1);
+      if (args.table != nullptr) {
+        const int64_t column = from * tiles_.panel_width;
+        const int64_t width = s.groups > 1
+                                  ? s.out_channels
+                                  : std::min(to * tiles_.panel_width, columns_) - column;
+        map_rows(*args.table, args.output + first * args.output_stride + column,
+                 args.output_stride, width, tile.row_count);
+      }
     }
   }
 
@@ -272,7 +291,7 @@ class QDirect final : public QConv2dImpl {
 class QDepthwise final : public QConv2dImpl {
  public:
   QDepthwise(const QConv2dShape& shape, Isa isa)
-      : QConv2dImpl(shape), rows_(depthwise_set(isa)), quantize_(quantize_set(isa)) {
+      : QConv2dImpl(shape, isa), rows_(depthwise_set(isa)), quantize_(quantize_set(isa)) {
     const Conv2dShape& s = shape.conv;
     padded_ = ceil_div(s.in_channels, rows_.lanes) * rows_.lanes;
     row_floats_ = s.w * s.in_channels;
@@ -347,6 +366,9 @@ class QDepthwise final : public QConv2dImpl {
         rows_.row(row);
         finish.out = args.output + (image * out_h_ + y) * out_w_ * args.output_stride;
         quantize_.requantize(finish);
+        if (args.table != nullptr) {
+          map_rows(*args.table, finish.out, args.output_stride, s.in_channels, out_w_);
+        }
       }
     }
   }

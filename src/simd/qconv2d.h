@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "simd/buffer.h"
+#include "simd/bytes.h"
 #include "simd/conv2d.h"
 #include "simd/isa.h"
 
@@ -37,6 +38,7 @@ class QConv2d {
     int64_t input_stride = 0;  // from pixel to pixel
     int8_t* output = nullptr;
     int64_t output_stride = 0;
+    const ByteTable* table = nullptr;  // applied to the results
   };
 
   // `weights`: [out_channels, in_channels / groups, kernel_h, kernel_w]; `bias` (may be null) in

@@ -126,5 +126,44 @@ TEST(JoinSlices, PartsInAnotherOrderOrWithGapsStay) {
   })");
 }
 
+TEST(HoistQuantize, PastSplitsConcatenationsAndMaxima) {
+  expect_rewrite(hoist_quantize, R"(func forward(%x: int8[1,4,6,6], %y: int8[1,2,6,6]) {
+    %f: float32[1,4,6,6] = quantized_decomposed.dequantize_per_tensor.default(%x, 0.5, 1, -128, 127, int8, none)
+    %g: float32[1,2,6,6] = quantized_decomposed.dequantize_per_tensor.default(%y, 0.25, 2, -128, 127, int8, none)
+    %s: float32[1,4,6,6] = aten.sigmoid.default(%f)
+    (%a: float32[1,2,6,6], %b: float32[1,2,6,6]) = aten.split_with_sizes_copy.default(%s, [2, 2], 1)
+    %c: float32[1,4,6,6] = aten.cat.default([%b, %g], 1)
+    %m: float32[1,4,3,3] = aten.max_pool2d.default(%c, [2, 2], [2, 2], [0, 0], [1, 1], false)
+    %q: int8[1,4,3,3] = quantized_decomposed.quantize_per_tensor.default(%m, 0.1, 3, -128, 127, int8)
+    return %q, %a
+  })",
+                 R"(func forward(%x: int8[1,4,6,6], %y: int8[1,2,6,6]) {
+    %f: float32[1,4,6,6] = quantized_decomposed.dequantize_per_tensor.default(%x, 0.5, 1, -128, 127, int8, none)
+    %g: float32[1,2,6,6] = quantized_decomposed.dequantize_per_tensor.default(%y, 0.25, 2, -128, 127, int8, none)
+    %s: float32[1,4,6,6] = aten.sigmoid.default(%f)
+    %qs: int8[1,4,6,6] = quantized_decomposed.quantize_per_tensor.default(%s, 0.1, 3, -128, 127, int8)
+    (%qa: int8[1,2,6,6], %qb: int8[1,2,6,6]) = aten.split_with_sizes_copy.default(%qs, [2, 2], 1)
+    (%a: float32[1,2,6,6], %b: float32[1,2,6,6]) = aten.split_with_sizes_copy.default(%s, [2, 2], 1)
+    %qg: int8[1,2,6,6] = quantized_decomposed.quantize_per_tensor.default(%g, 0.1, 3, -128, 127, int8)
+    %qc: int8[1,4,6,6] = aten.cat.default([%qb, %qg], 1)
+    %c: float32[1,4,6,6] = aten.cat.default([%b, %g], 1)
+    %qm: int8[1,4,3,3] = aten.max_pool2d.default(%qc, [2, 2], [2, 2], [0, 0], [1, 1], false)
+    %m: float32[1,4,3,3] = aten.max_pool2d.default(%c, [2, 2], [2, 2], [0, 0], [1, 1], false)
+    return %qm, %a
+  })");
+}
+
+TEST(HoistQuantize, WhatWasNeverBytesStays) {
+  expect_unchanged(hoist_quantize, R"(func forward(%x: float32[1,4], %y: int8[1,4]) {
+    %v: float32[4] = aten.view_copy.default(%x, [4])
+    %q: int8[4] = quantized_decomposed.quantize_per_tensor.default(%v, 0.1, 3, -128, 127, int8)
+    %f: float32[1,4] = quantized_decomposed.dequantize_per_tensor.default(%y, 0.5, 1, -128, 127, int8, none)
+    %s: float32[1,4] = aten._softmax.default(%f, 1, false)
+    %w: float32[4] = aten.view_copy.default(%s, [4])
+    %r: int8[4] = quantized_decomposed.quantize_per_tensor.default(%w, 0.1, 3, -128, 127, int8)
+    return %q, %r
+  })");
+}
+
 }  // namespace
 }  // namespace pte::engine
