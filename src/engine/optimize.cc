@@ -7,6 +7,7 @@ namespace pte::engine {
 
 std::vector<passes::Pass> engine_pipeline() {
   return {
+      {"without_writes", "calls that write become calls that give a new value", without_writes},
       {"remove_identities", "drop what does nothing", passes::remove_identities},
       {"fold_constants", "compute what depends on constants alone", passes::fold_constants},
       {"fold_batch_norm", "batch norms into the convolutions before them", passes::fold_batch_norm},

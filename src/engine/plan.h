@@ -19,12 +19,13 @@ namespace pte::engine {
 
 // Memory that tensors lie in.
 struct Buffer {
-  enum class Kind : uint8_t { kArena, kConstant, kInput };
+  enum class Kind : uint8_t { kArena, kConstant, kInput, kState };
   Kind kind = Kind::kArena;
   uint64_t bytes = 0;
   uint64_t offset = 0;  // in the arena
   Tensor constant;      // of kConstant; keeps its bytes alive
-  size_t input = 0;     // of kInput
+  size_t input = 0;     // of kInput: which of the graph's
+  size_t state = 0;     // of kState: which of the plan's
   int64_t first = -1;   // the first and the last step that touches it; -1: none
   int64_t last = -1;
 };
@@ -92,6 +93,7 @@ struct PlannedStep {
 
 struct Plan {
   std::vector<Buffer> buffers;
+  std::vector<std::string> states;  // inputs that last from one execution to the next, by name
   std::vector<PlannedStep> steps;
   std::vector<std::variant<Operand, EValue>> outputs;
   uint64_t arena_bytes = 0;

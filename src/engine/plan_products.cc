@@ -62,13 +62,15 @@ PackJob conv_job(std::string what, const Tensor& weights, const Kernel& kernel) 
   return job;
 }
 
+// Packed weights do not depend on the number and the sizes of pictures: plans for other sizes
+// share them.
 PackJob conv_job(const simd::Conv2d& kernel, const Tensor& weights, simd::Isa isa) {
   const simd::Conv2dShape& s = kernel.shape();
   return conv_job(
       fmt::format("conv {}{} {} {}",
-                  list_text({s.n, s.h, s.w, s.in_channels, s.out_channels, s.kernel_h, s.kernel_w,
-                             s.stride_h, s.stride_w, s.pad_top, s.pad_left, s.pad_bottom,
-                             s.pad_right, s.dilation_h, s.dilation_w, s.groups}),
+                  list_text({s.in_channels, s.out_channels, s.kernel_h, s.kernel_w, s.stride_h,
+                             s.stride_w, s.pad_top, s.pad_left, s.pad_bottom, s.pad_right,
+                             s.dilation_h, s.dilation_w, s.groups}),
                   s.input_nchw ? " planes" : "", simd::conv_algorithm_name(kernel.algorithm()),
                   simd::isa_name(isa)),
       weights, kernel);
@@ -76,20 +78,18 @@ PackJob conv_job(const simd::Conv2d& kernel, const Tensor& weights, simd::Isa is
 
 PackJob conv_job(const simd::ConvTranspose2d& kernel, const Tensor& weights, simd::Isa isa) {
   const simd::ConvTranspose2dShape& s = kernel.shape();
-  return conv_job(
-      fmt::format("transposed conv {} {}",
-                  list_text({s.n, s.h, s.w, s.in_channels, s.out_channels, s.kernel_h, s.kernel_w,
-                             s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.output_pad_h,
-                             s.output_pad_w, s.dilation_h, s.dilation_w, s.groups}),
-                  simd::isa_name(isa)),
-      weights, kernel);
+  return conv_job(fmt::format("transposed conv {} {}",
+                              list_text({s.in_channels, s.out_channels, s.kernel_h, s.kernel_w,
+                                         s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.output_pad_h,
+                                         s.output_pad_w, s.dilation_h, s.dilation_w, s.groups}),
+                              simd::isa_name(isa)),
+                  weights, kernel);
 }
 
 // `weights` are [n, k] where `transposed`, else [k, n].
 PackJob gemm_job(const simd::Gemm& kernel, const Tensor& weights, bool transposed, simd::Isa isa) {
   PackJob job;
-  job.what = fmt::format("gemm{} {}",
-                         list_text({kernel.shape().m, kernel.shape().n, kernel.shape().k}),
+  job.what = fmt::format("gemm{} {}", list_text({kernel.shape().n, kernel.shape().k}),
                          simd::isa_name(isa));
   job.sources = {weights};
   job.buffer = kernel.buffer();

@@ -167,6 +167,7 @@ Status Planner::plan_reference(const Node* node, std::string reason) {
   for (Value* value : node->inputs()) {
     if (std::find(call.values.begin(), call.values.end(), value) != call.values.end()) continue;
     if (!value->is_tensor()) return unsupported("'{}' reads a number", node->op().full_name());
+    if (value->is_constant()) PTE_CHECK(place(value));
     call.values.push_back(value);
     Operand operand;
     if (!value->is_constant()) {
@@ -287,8 +288,10 @@ Status Planner::plan_group(const Group& group) {
 // ---- the whole
 
 Result<Plan> Planner::run() {
+  std::set<std::string, std::less<>> states;
   for (const ir::Output& output : graph_.outputs()) {
-    if (output.kind != ir::OutputKind::kUser) return unsupported("it keeps state between calls");
+    if (output.kind == ir::OutputKind::kBufferMutation) return unsupported("it writes a constant");
+    if (output.kind == ir::OutputKind::kInputMutation) states.insert(output.target);
     if (output.value != nullptr) outputs_.insert(output.value);
   }
   const auto check = [&](const Value* value) -> Status {
@@ -312,8 +315,14 @@ Result<Plan> Planner::run() {
     const ir::TensorType& type = value->tensor();
     Operand operand = fresh(type.dtype, *type.static_sizes(), type.dim_order);
     Buffer& buffer = plan_.buffers[operand.buffer];
-    buffer.kind = Buffer::Kind::kInput;
-    buffer.input = i;
+    if (states.contains(value->name())) {
+      buffer.kind = Buffer::Kind::kState;
+      buffer.state = plan_.states.size();
+      plan_.states.push_back(value->name());
+    } else {
+      buffer.kind = Buffer::Kind::kInput;
+      buffer.input = i;
+    }
     sharers_[operand.buffer] = 2;
     places_[value] = std::move(operand);
   }
@@ -335,8 +344,13 @@ Result<Plan> Planner::run() {
 
 Status Planner::finish() {
   for (const ir::Output& output : graph_.outputs()) {
+    if (output.kind != ir::OutputKind::kUser) continue;
     if (output.value == nullptr) {
-      if (const auto integer = output.literal.integer()) {
+      if (output.literal.is_none()) {
+        plan_.outputs.emplace_back(EValue());
+      } else if (const std::string* text = output.literal.text()) {
+        plan_.outputs.emplace_back(EValue(*text));
+      } else if (const auto integer = output.literal.integer()) {
         plan_.outputs.emplace_back(EValue(*integer));
       } else if (const auto flag = output.literal.boolean()) {
         plan_.outputs.emplace_back(EValue(*flag));
@@ -359,6 +373,7 @@ Status Planner::finish() {
     operand.strides = strides_of(operand.sizes, order);
     plan_.outputs.emplace_back(std::move(operand));
   }
+  PTE_CHECK(write_states());
   const auto end = static_cast<int64_t>(plan_.steps.size());
   for (const auto& output : plan_.outputs) {
     if (const auto* operand = std::get_if<Operand>(&output)) touch(operand->buffer, end);
@@ -382,6 +397,37 @@ Status Planner::finish() {
   if (plan_.arena_bytes > options_.memory_limit) {
     return make_error(Code::kResourceLimit, "the arena takes {} bytes, more than the limit of {}",
                       plan_.arena_bytes, options_.memory_limit);
+  }
+  return {};
+}
+
+// Last of all, when nothing reads the old values any more.
+Status Planner::write_states() {
+  std::vector<std::pair<Operand, Operand>> writes;
+  for (const ir::Output& output : graph_.outputs()) {
+    if (output.kind != ir::OutputKind::kInputMutation) continue;
+    const Value* state = graph_.find(output.target);
+    if (state == nullptr || output.value == nullptr ||
+        state->tensor().dtype != output.value->tensor().dtype ||
+        state->tensor().sizes != output.value->tensor().sizes) {
+      return unsupported("the new value of '{}' is of another type", output.target);
+    }
+    PTE_TRY(Operand to, place(state));
+    PTE_TRY(Operand from, place(output.value));
+    if (from.buffer == to.buffer && from.offset == to.offset &&
+        same_strides(from.sizes, from.strides, to.strides)) {
+      continue;
+    }
+    // What comes from a state must be read before any is written.
+    if (plan_.buffers[from.buffer].kind == Buffer::Kind::kState) {
+      Operand apart = fresh(from.dtype, from.sizes, contiguous_dim_order(from.sizes.size()));
+      add(copy_step(from, apart), "state", "copy", {from}, {apart});
+      from = std::move(apart);
+    }
+    writes.emplace_back(std::move(from), std::move(to));
+  }
+  for (const auto& [from, to] : writes) {
+    add(copy_step(from, to), "state", "copy", {from}, {to});
   }
   return {};
 }

@@ -32,6 +32,7 @@ struct PlanOptions {
 
 // `module` keeps alive what constants lie in: steps refer to its tensors' owners, not to it. Fails
 // with kUnsupported when a value's size is not known or a node has no kernel at all.
+// Inputs that the graph writes (ir::OutputKind::kInputMutation) are states.
 Result<Plan> make_plan(const ir::Module& module, const ir::Graph& graph,
                        const PlanOptions& options = {});
 
@@ -196,6 +197,7 @@ class Planner {
   Result<Tensor> dense_constant(const ir::Value* value) const;
   // Of any strides: what is packed is not read before.
   Result<Tensor> weights_of(const ir::Value* value) const;
+  Status write_states();
   bool is_output(const ir::Value* value) const { return outputs_.contains(value); }
   bool may_overwrite(const ir::Value* value, const Operand& operand) const;
 

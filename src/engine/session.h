@@ -6,9 +6,10 @@
 //   PTE_CHECK(session->execute());
 //   const Tensor& scores = *session->output(0).get<Tensor>();
 //
-// A session owns its memory and is used by one thread at a time. What the engine cannot plan
-// (jumps, state, sizes that inputs decide, other backends) it runs whole on the reference
-// interpreter, and says why.
+// A session owns its memory and is used by one thread at a time. Where sizes follow from those of
+// the inputs, there is a plan for each, made at their first execution; the last few are kept, and
+// they share packed weights. What the engine cannot plan (jumps, sizes that depend on what tensors
+// hold, chance, other backends) it runs whole on the reference interpreter, and says why.
 #pragma once
 
 #include <memory>
@@ -55,17 +56,23 @@ class Session {
   runtime::ValueInfo input_info(size_t index) const;
   runtime::ValueInfo output_info(size_t index) const;
 
-  // As runtime::Method's: every tensor before every execution.
+  // As runtime::Method's: every tensor before every execution; tensors may be smaller than the
+  // program's where it says "at most", and numbers are as they were fixed at export.
   Status set_input(size_t index, const EValue& value);
   Status lend_input(size_t index, const EValue& value);
   Status execute();
   // Valid until the next execute().
   const EValue& output(size_t index) const;
 
+  // What the method keeps between executions (a key-value cache, say) is as after load(). Inputs
+  // must be set again.
+  Status reset();
+
   uint64_t memory_bytes() const;  // arena and own inputs, packed weights not counted
   int threads() const;
 
-  // Null when the reference interpreter runs it; then why_reference() says why.
+  // Of the last execution, and before the first one for the file's sizes. Null when the reference
+  // interpreter runs it; then why_reference() says why.
   const Plan* plan() const;
   const std::string& why_reference() const;
   // Where the weights came from.

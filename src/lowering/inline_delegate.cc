@@ -45,7 +45,7 @@ Result<const xnnpack::XnnGraph*> DelegateInliner::decoded(const program::Delegat
 }
 
 Result<InlinedCall> DelegateInliner::call(ir::Graph& graph, const program::Delegate& delegate,
-                                          std::vector<ir::TensorType> types,
+                                          std::vector<ir::TensorType> types, bool sizes_follow,
                                           const std::function<Result<Value*>(size_t arg)>& read) {
   if (delegate.id != xnnpack::kBackendId) {
     return unsupported("backend {} is not lifted", program::quote(delegate.id));
@@ -98,9 +98,11 @@ Result<InlinedCall> DelegateInliner::call(ir::Graph& graph, const program::Deleg
   for (size_t i = 0; i < body.outputs().size(); ++i) {
     const size_t arg = lifted.output_args[i];
     Value* result = values.at(body.outputs()[i].value);
-    if (result->tensor() != wanted[arg]) {
+    ir::TensorType room = wanted[arg];
+    if (sizes_follow && room.rank() == result->tensor().rank()) room.sizes = result->tensor().sizes;
+    if (result->tensor() != room) {
       return unsupported("result {} of a delegate is {}, the program has room for {}", arg,
-                         ir::to_string(result->type()), ir::to_string(wanted[arg]));
+                         ir::to_string(result->type()), ir::to_string(room));
     }
     out.results.emplace_back(arg, result);
   }

@@ -26,9 +26,9 @@ class DelegateInliner {
 
   // Adds the payload's calls at the end of `graph`. `types` are those of the call's arguments, and
   // `read` gives the value of one that is an input. Fails with kUnsupported for other backends and
-  // for results that are not as large as the program says.
+  // for results that are not as large as `types` say, but where `sizes_follow` from the inputs.
   Result<InlinedCall> call(ir::Graph& graph, const program::Delegate& delegate,
-                           std::vector<ir::TensorType> types,
+                           std::vector<ir::TensorType> types, bool sizes_follow,
                            const std::function<Result<ir::Value*>(size_t arg)>& read);
 
  private:

@@ -6,6 +6,7 @@
 
 #include "ir/builder.h"
 #include "lowering/inline_delegate.h"
+#include "lowering/size_arithmetic.h"
 #include "program/quote.h"
 
 namespace pte::lowering {
@@ -26,6 +27,8 @@ class Lifter {
         module_(module),
         options_(options),
         values_(method.values.size()),
+        literals_(method.values.size()),
+        aliases_(method.values.size()),
         inliner_(program, options.external_data, module) {}
 
   Status run() {
@@ -37,8 +40,16 @@ class Lifter {
       const auto* tensor = std::get_if<TensorValue>(&method_.values[index]);
       if (tensor == nullptr) continue;  // fixed at export: a literal where it is read
       const std::string name = i < options_.input_names.size() ? options_.input_names[i] : "";
+      ir::TensorType type = type_of(*tensor);
+      if (exact()) {
+        if (i >= options_.input_sizes->size() ||
+            (*options_.input_sizes)[i].size() != tensor->sizes.size()) {
+          return invalid_argument("input {} needs {} sizes", i, tensor->sizes.size());
+        }
+        type.sizes = ir::to_sym((*options_.input_sizes)[i]);
+      }
       values_[index] =
-          graph_->add_input(name.empty() ? fmt::format("v{}", index) : name, type_of(*tensor));
+          graph_->add_input(name.empty() ? fmt::format("v{}", index) : name, std::move(type));
       defined(index);
     }
     for (const program::Chain& chain : method_.chains) {
@@ -53,6 +64,9 @@ class Lifter {
   }
 
  private:
+  // Whether sizes are the very sizes, and no upper bounds.
+  bool exact() const { return options_.input_sizes.has_value(); }
+
   static ir::TensorType type_of(const TensorValue& tensor) {
     return ir::TensorType::of(tensor.dtype, ir::to_sym(tensor.sizes), tensor.dim_order);
   }
@@ -76,9 +90,14 @@ class Lifter {
     places_[{tensor->allocation->memory_id, tensor->allocation->offset}] = index;
   }
 
-  ir::Value* constant(const TensorValue& tensor, size_t index) {
+  // Memory that instructions may write: what they find there, an earlier execution has left.
+  static bool lasts(const TensorValue& tensor) {
+    return tensor.allocation.has_value() || (tensor.constant == 0 && !tensor.external);
+  }
+
+  Result<ir::Value*> constant(const TensorValue& tensor, size_t index) {
     std::string key = tensor.name;
-    const bool initial = tensor.allocation.has_value();
+    const bool initial = lasts(tensor);
     if (key.empty()) {
       key = tensor.constant == 0 ? fmt::format("buffer_{}_v{}", method_.name, index)
             : initial            ? fmt::format("mutable_{}", tensor.constant)
@@ -103,6 +122,9 @@ class Lifter {
     ir::Constant entry;
     entry.data = Tensor::view(tensor.dtype, tensor.sizes,
                               strides_of(tensor.sizes, tensor.dim_order), data, owner);
+    if (tensor.external && options_.external_tensor) {
+      PTE_TRY(entry.data, options_.external_tensor(tensor));
+    }
     entry.kind = initial ? ir::Constant::Kind::kBuffer : ir::Constant::Kind::kConstant;
     module_.constants.emplace(unique, std::move(entry));
     return graph_->constant(unique, type);
@@ -116,12 +138,17 @@ class Lifter {
       return unsupported("value {} is {} where a tensor is expected", index,
                          program::kind_name(method_.values[index]));
     }
+    if (aliases_[index]) return values_[index];
     if (tensor->allocation && !tensor->external && tensor->constant == 0) {
       // What lies there now may have come under another index.
       const auto it = places_.find({tensor->allocation->memory_id, tensor->allocation->offset});
       if (it != places_.end() && it->second != index && values_[it->second] != nullptr) {
         ir::Value* base = values_[it->second];
-        if (base->is_tensor() && base->tensor() == type_of(*tensor)) return base;
+        const auto* placed = std::get_if<TensorValue>(&method_.values[it->second]);
+        if (base->is_tensor() && placed != nullptr && type_of(*placed) == type_of(*tensor)) {
+          return base;
+        }
+        if (exact()) return unsupported("value {} has two names and sizes", index);
         const auto* other = std::get_if<TensorValue>(&method_.values[it->second]);
         if (other != nullptr && other->nbytes() == tensor->nbytes() &&
             other->dtype == tensor->dtype) {
@@ -135,8 +162,8 @@ class Lifter {
       }
     }
     if (values_[index] != nullptr) return values_[index];
-    values_[index] = constant(*tensor, index);
-    if (tensor->allocation) buffers_.insert(index);
+    PTE_TRY(values_[index], constant(*tensor, index));
+    if (lasts(*tensor)) buffers_.insert(index);
     defined(index);
     return values_[index];
   }
@@ -144,7 +171,14 @@ class Lifter {
   void write(int32_t value, ir::Value* result) {
     const auto index = static_cast<size_t>(value);
     values_[index] = result;
+    aliases_[index] = false;
     defined(index);
+  }
+
+  // Another name for what an operand holds, wherever the program says that it lies.
+  void name(int32_t value, ir::Value* result) {
+    values_[static_cast<size_t>(value)] = result;
+    aliases_[static_cast<size_t>(value)] = true;
   }
 
   // ---- arguments
@@ -159,6 +193,10 @@ class Lifter {
     if (std::holds_alternative<TensorValue>(item)) {
       PTE_TRY(ir::Value * tensor, read(value));
       return Arg(tensor);
+    }
+    if (const auto& literal = literals_[index]) {
+      const auto* integer = std::get_if<int64_t>(&literal->v);
+      return integer == nullptr ? *literal : number(schema, *integer);
     }
     if (values_[index] != nullptr) return Arg(values_[index]);
     if (const auto* integer = std::get_if<int64_t>(&item)) return number(schema, *integer);
@@ -260,6 +298,10 @@ class Lifter {
   }
 
   Status add(const OpInfo& op, std::vector<Arg> args, const std::vector<int32_t>& results) {
+    if (exact() && op.has(kTagSymbolic) && results.size() == 1) {
+      PTE_TRY(literals_[static_cast<size_t>(results[0])], evaluate_sizes(op, args));
+      return {};
+    }
     std::vector<ir::Type> types;
     std::vector<std::string> names;
     for (const int32_t result : results) {
@@ -269,9 +311,18 @@ class Lifter {
       if ((arguments_ += 1) > kMostArguments)
         return make_error(Code::kResourceLimit, "more than {} results", kMostArguments);
     }
+    if (exact()) {
+      PTE_TRY(types, exact_types(op, args, types));
+    }
     ir::Node* node = graph_->add_node(op, std::move(args), std::move(types), std::move(names));
     node->set_location(location());
-    for (size_t i = 0; i < results.size(); ++i) write(results[i], node->result(i));
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (op.op == Op::executorch_prim_et_view) {
+        name(results[i], node->result(i));
+      } else {
+        write(results[i], node->result(i));
+      }
+    }
     return {};
   }
 
@@ -342,10 +393,11 @@ class Lifter {
         return unsupported("value {}, a {}, goes to a delegate", value,
                            program::kind_name(method_.values[static_cast<size_t>(value)]));
       }
-      types.push_back(type_of(*tensor));
+      const ir::Value* known = values_[static_cast<size_t>(value)];
+      types.push_back(exact() && known != nullptr ? known->tensor() : type_of(*tensor));
     }
     PTE_TRY(const InlinedCall made,
-            inliner_.call(*graph_, delegate, std::move(types),
+            inliner_.call(*graph_, delegate, std::move(types), exact(),
                           [&](size_t arg) { return read(call.args[arg]); }));
     for (const auto& [arg, value] : made.results) write(call.args[arg], value);
     return {};
@@ -360,13 +412,14 @@ class Lifter {
         if (value == last) first = value;
       }
       if (first != nullptr) continue;  // only read
-      ir::Value* buffer = constant(*tensor, index);
+      PTE_TRY(const ir::Value* buffer, constant(*tensor, index));
       graph_->outputs().push_back({last, ir::OutputKind::kBufferMutation, *buffer->constant(), {}});
     }
     for (const int32_t value : method_.outputs) {
       const auto index = static_cast<size_t>(value);
       const program::Value& item = method_.values[index];
-      if (std::holds_alternative<TensorValue>(item) || values_[index] != nullptr) {
+      if (std::holds_alternative<TensorValue>(item) ||
+          (values_[index] != nullptr && !literals_[index])) {
         PTE_TRY(ir::Value * tensor, read(value));
         graph_->add_output(tensor);
         continue;
@@ -385,7 +438,9 @@ class Lifter {
   ir::Module& module_;
   const LiftOptions& options_;
   ir::Graph* graph_ = nullptr;
-  std::vector<ir::Value*> values_;  // the newest of each index
+  std::vector<ir::Value*> values_;            // the newest of each index
+  std::vector<std::optional<Arg>> literals_;  // numbers computed of sizes
+  std::vector<bool> aliases_;                 // made by et_view
   std::map<std::pair<uint32_t, uint64_t>, size_t> places_;
   std::set<size_t> buffers_;
   std::map<size_t, size_t> delegates_;

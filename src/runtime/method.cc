@@ -1,10 +1,10 @@
 #include "runtime/method.h"
 
 #include <chrono>
-#include <cmath>
 #include <cstring>
 
 #include "program/quote.h"
+#include "runtime/inputs.h"
 #include "runtime/state.h"
 
 namespace pte::runtime {
@@ -13,66 +13,8 @@ namespace {
 using program::quote;
 using program::TensorValue;
 
-std::string text_of(const EValue& value) {
-  if (const auto* tensor = value.get<Tensor>()) return tensor->describe();
-  if (const auto* integer = value.get<int64_t>()) return fmt::format("Int {}", *integer);
-  if (const auto* real = value.get<double>()) return fmt::format("Double {}", *real);
-  if (const auto* flag = value.get<bool>()) return fmt::format("Bool {}", *flag);
-  if (const auto* text = value.get<std::string>()) return fmt::format("String {}", quote(*text));
-  return std::string(value.kind());
-}
-
-// Numbers are fixed at export; a float may have lost digits on its way through a command line.
-bool same_constant(const EValue& expected, const EValue& given) {
-  const auto* a = expected.get<double>();
-  const auto* b = given.get<double>();
-  if (a != nullptr && b != nullptr) {
-    constexpr double kAbsolute = 1e-4;
-    constexpr double kRelative = 1e-5;
-    return *a == *b || std::abs(*a - *b) <= kAbsolute + kRelative * std::abs(*b) ||
-           (std::isnan(*a) && std::isnan(*b));
-  }
-  if (const auto* integer = expected.get<int64_t>()) {
-    return given.is<int64_t>() && *given.get<int64_t>() == *integer;
-  }
-  if (const auto* flag = expected.get<bool>())
-    return given.is<bool>() && *given.get<bool>() == *flag;
-  if (const auto* text = expected.get<std::string>()) {
-    return given.is<std::string>() && *given.get<std::string>() == *text;
-  }
-  // The official exporter writes None for a text that it baked in.
-  return expected.is_none() && (given.is_none() || given.is<std::string>());
-}
-
 uint64_t nanoseconds(std::chrono::steady_clock::duration time) {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
-}
-
-bool sizes_fit(const ValueInfo& info, const Sizes& sizes) {
-  if (info.unbounded) return sizes.size() == info.sizes.size();
-  if (!info.dynamic || sizes.size() != info.sizes.size()) return sizes == info.sizes;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] > info.sizes[i]) return false;
-  }
-  return true;
-}
-
-std::string hint_for(const ValueInfo& info, const Tensor& given) {
-  Sizes with_batch = given.sizes();
-  with_batch.insert(with_batch.begin(), 1);
-  if (given.dtype() == info.dtype && sizes_fit(info, with_batch)) {
-    return "the batch dimension is missing; --unsqueeze adds it";
-  }
-  if (given.dtype() != info.dtype && sizes_fit(info, given.sizes())) {
-    return fmt::format("convert the values to {}", dtype_name(info.dtype));
-  }
-  const Sizes& want = info.sizes;
-  const Sizes& have = given.sizes();
-  if (want.size() == 4 && have.size() == 4 && !info.dynamic &&
-      Sizes{have[0], have[3], have[1], have[2]} == want) {
-    return "channels come last here; they are expected second";
-  }
-  return {};
 }
 
 }  // namespace
@@ -139,7 +81,8 @@ ValueInfo Method::input_info(size_t index) const {
 }
 
 ValueInfo Method::output_info(size_t index) const {
-  return describe_value(state_->method->values[static_cast<size_t>(state_->method->outputs[index])]);
+  return describe_value(
+      state_->method->values[static_cast<size_t>(state_->method->outputs[index])]);
 }
 
 const EValue& Method::output(size_t index) const {
@@ -162,23 +105,9 @@ Status Method::give_input(size_t index, const EValue& value, bool lend) {
   const ValueInfo info = input_info(index);
   const std::string where = info.name.empty() ? fmt::format("input {}", index)
                                               : fmt::format("input {} {}", index, quote(info.name));
-  const auto* planned = std::get_if<TensorValue>(&state_->method->values[slot]);
   const auto* given = value.get<Tensor>();
-  if (planned == nullptr) {
-    const EValue& fixed = state_->initial[slot];
-    if (!same_constant(fixed, value)) {
-      return make_error(Code::kMismatch, "{} was fixed at export as {}, got {}", where,
-                        text_of(fixed), text_of(value));
-    }
-    return {};
-  }
-  if (given == nullptr || given->dtype() != info.dtype || !sizes_fit(info, given->sizes())) {
-    Error error = make_error(Code::kMismatch, "{} expects {}, got {}", where, info.describe(),
-                             text_of(value));
-    if (given != nullptr) error.hint = hint_for(info, *given);
-    return error;
-  }
-  if (!given->has_data()) return invalid_argument("{} has no memory", where);
+  PTE_CHECK(check_input(state_->method->values[slot], where, value));
+  if (!std::holds_alternative<TensorValue>(state_->method->values[slot])) return {};
   if (state_->initial_read_only[slot]) {
     return unsupported("{} is a constant of the file and cannot be set", where);
   }

@@ -10,6 +10,7 @@
 #include "program/backends.h"
 #include "program/check_call.h"
 #include "program/quote.h"
+#include "runtime/inputs.h"
 #include "runtime/state.h"
 
 namespace pte::runtime {
@@ -25,7 +26,7 @@ class Preparer {
       : state_(state), program_(*state.program), method_(*state.method) {}
 
   Status run() {
-    PTE_CHECK(data_keys());
+    PTE_CHECK(check_data_keys(program_, state_.options.data.get()));
     PTE_CHECK(arenas());
     PTE_CHECK(values());
     PTE_CHECK(find_missing());
@@ -155,7 +156,7 @@ class Preparer {
     if (!in.allocation && (in.external || in.constant > 0)) {
       state_.initial_read_only[index] = true;
       if (in.external) {
-        PTE_TRY(Tensor found, external(in));
+        PTE_TRY(Tensor found, external_tensor(in, state_.options.data.get()));
         out = std::move(found);
         return {};
       }
@@ -190,7 +191,7 @@ class Preparer {
     Tensor made = Tensor::view(in.dtype, in.sizes, strides, arena.data() + in.allocation->offset,
                                arena.owner());
     if (in.external) {
-      PTE_TRY(Tensor found, external(in));
+      PTE_TRY(Tensor found, external_tensor(in, state_.options.data.get()));
       state_.contents.push_back({index, std::move(found)});
     } else if (in.constant > 0 && in.nbytes() > 0) {
       const program::Blob& blob = program_.mutable_data[in.constant];
@@ -221,43 +222,6 @@ class Preparer {
                                memory.data(), memory.owner());
     made.set_capacity_bytes(bytes);
     out = std::move(made);
-    return {};
-  }
-
-  // What a .ptd file has for an external tensor.
-  Result<Tensor> external(const TensorValue& in) const {
-    const program::DataEntry* entry =
-        state_.options.data == nullptr ? nullptr : state_.options.data->find(in.name);
-    if (entry == nullptr) {
-      return missing_data(in.name, state_.options.data != nullptr);
-    }
-    if (!entry->layout) {
-      return make_error(Code::kMismatch, "{} has no tensor layout in its .ptd file, expected {}",
-                        quote(in.name), describe(in.dtype, in.sizes));
-    }
-    const program::TensorLayout& layout = *entry->layout;
-    const Strides strides = strides_of(layout.sizes, layout.dim_order);
-    Tensor found = Tensor::view(layout.dtype, layout.sizes, strides, entry->data.bytes.data(),
-                                entry->data.owner);
-    // Orders may differ in the places of dimensions of size 1.
-    if (layout.dtype != in.dtype || layout.sizes != in.sizes || !found.is_dense_in(in.dim_order)) {
-      return make_error(Code::kMismatch,
-                        "{} is {} with dim order [{}] in its .ptd file, expected "
-                        "{} with [{}]",
-                        quote(in.name), found.describe(), fmt::join(layout.dim_order, ","),
-                        describe(in.dtype, in.sizes), fmt::join(in.dim_order, ","));
-    }
-    return found;
-  }
-
-  // The official runtime refuses a key that both program and .ptd files have.
-  Status data_keys() const {
-    if (state_.options.data == nullptr || state_.options.data->empty()) return {};
-    for (const program::NamedData& entry : program_.named_data) {
-      if (state_.options.data->find(entry.key) == nullptr) continue;
-      return make_error(Code::kMismatch, "the key {} is both in the program and in a .ptd file",
-                        quote(entry.key));
-    }
     return {};
   }
 

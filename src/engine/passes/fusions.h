@@ -5,6 +5,10 @@
 
 namespace pte::engine {
 
+// Calls that write into an operand (copy_, index_put_) become those that give a new value. Fails
+// with kUnsupported where what is written has another name, under which it may be read.
+Result<int64_t> without_writes(ir::Module& module);
+
 // x * sigmoid(x) becomes silu; x * 0.5 * (1 + erf(x / sqrt 2)) and the tanh form become gelu.
 Result<int64_t> recompose_activations(ir::Module& module);
 
