@@ -78,7 +78,8 @@ class QDirect final : public QConv2dImpl {
     taps_ = merged_ ? s.kernel_h : s.kernel_h * s.kernel_w;
     tap_depth_ = merged_ ? depth_ * s.kernel_w : depth_;
     tap_groups_ = ceil_div(tap_depth_, tiles_.group);
-    panels_ = ceil_div(columns_, tiles_.panel_width);
+    width_ = tiles_.lanes * tiles_.max_vectors;
+    panels_ = ceil_div(columns_, width_);
     plan();
   }
 
@@ -98,9 +99,11 @@ class QDirect final : public QConv2dImpl {
       auto* scales = reinterpret_cast<float*>(group + table_bytes());
       for (int64_t j = 0; j < columns_; ++j) {
         const int64_t o = g * columns_ + j;
-        scales[j] = scale[o];
-        const int64_t panel = j / tiles_.panel_width;
-        const int64_t lane = j % tiles_.panel_width;
+        const int64_t panel = j / width_;
+        const int64_t vectors = vectors_of(panel);
+        const int64_t lane = tiles_.place(vectors, j % width_);
+        const int64_t entry = panel * width_ + lane;
+        scales[entry] = scale[o];
         std::byte* to = group + 2 * table_bytes() + panel * panel_bytes();
         int32_t sum = 0;
         for (int64_t t = 0; t < taps_; ++t) {
@@ -110,7 +113,8 @@ class QDirect final : public QConv2dImpl {
             const int8_t w = weights[(o * depth_ + i % depth_) * area + ky * s.kernel_w + kx];
             sum += w;
             const int64_t at =
-                ((t * tap_groups_ + i / tiles_.group) * tiles_.panel_width + lane) * tiles_.group +
+                ((t * tap_groups_ + i / tiles_.group) * vectors * tiles_.lanes + lane) *
+                    tiles_.group +
                 i % tiles_.group;
             if (tiles_.weight_bytes == 1) {
               std::memcpy(to + at, &w, 1);
@@ -120,7 +124,7 @@ class QDirect final : public QConv2dImpl {
             }
           }
         }
-        biases[j] = (bias == nullptr ? 0 : bias[o]) - offset * sum;
+        biases[entry] = (bias == nullptr ? 0 : bias[o]) - offset * sum;
       }
     }
   }
@@ -148,6 +152,7 @@ class QDirect final : public QConv2dImpl {
     tile.zero_point = shape_.output_zero_point;
     tile.lowest = shape_.lowest;
     tile.highest = shape_.highest;
+    tile.table = args.table;
     int64_t loaded = -1;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t block = task / column_blocks_;
@@ -173,32 +178,35 @@ class QDirect final : public QConv2dImpl {
         const std::byte* group = packed_.as<std::byte>() + g * group_bytes();
         for (int64_t t = 0; g > 0 && t < taps_; ++t) taps[t] += depth_ * tiles_.input_bytes;
         for (int64_t panel = from; panel < to; ++panel) {
-          const int64_t column = panel * tiles_.panel_width;
+          const int64_t column = panel * width_;
+          tile.vectors = vectors_of(panel);
           tile.panel = group + 2 * table_bytes() + panel * panel_bytes();
           tile.bias = reinterpret_cast<const int32_t*>(group) + column;
           tile.scale = reinterpret_cast<const float*>(group + table_bytes()) + column;
-          tile.columns = std::min(tiles_.panel_width, columns_ - column);
+          tile.columns = std::min(width_, columns_ - column);
           tile.out = args.output + first * args.output_stride + g * columns_ + column;
           tiles_.panel(tile);
         }
       }
       for (int64_t t = 0; t < taps_; ++t) taps[t] -= depth_ * tiles_.input_bytes * (s.groups - 1);
-      if (args.table != nullptr) {
-        const int64_t column = from * tiles_.panel_width;
-        const int64_t width = s.groups > 1
-                                  ? s.out_channels
-                                  : std::min(to * tiles_.panel_width, columns_) - column;
-        map_rows(*args.table, args.output + first * args.output_stride + column,
-                 args.output_stride, width, tile.row_count);
+      if (args.table != nullptr && !tiles_.applies_table) {
+        const int64_t column = from * width_;
+        const int64_t width =
+            s.groups > 1 ? s.out_channels : std::min(to * width_, columns_) - column;
+        map_rows(*args.table, args.output + first * args.output_stride + column, args.output_stride,
+                 width, tile.row_count);
       }
     }
   }
 
  private:
   // Bias and scale of a group, then its panels.
-  int64_t table_bytes() const { return whole_lines(panels_ * tiles_.panel_width * 4); }
+  int64_t table_bytes() const { return whole_lines(panels_ * width_ * 4); }
   int64_t panel_bytes() const {
-    return taps_ * tap_groups_ * tiles_.panel_width * tiles_.group * tiles_.weight_bytes;
+    return taps_ * tap_groups_ * width_ * tiles_.group * tiles_.weight_bytes;
+  }
+  int64_t vectors_of(int64_t panel) const {
+    return std::min(tiles_.max_vectors, ceil_div(columns_ - panel * width_, tiles_.lanes));
   }
   int64_t group_bytes() const { return 2 * table_bytes() + whole_lines(panels_ * panel_bytes()); }
   int64_t band_input_rows(int64_t rows) const {
@@ -243,7 +251,13 @@ class QDirect final : public QConv2dImpl {
     const int64_t width = padded_width();
     const int64_t left = std::min(s.pad_left, width);
     const int64_t inside = std::clamp<int64_t>(width - left, 0, s.w);
+    if (s.w == 1 && width == 1 && s.pad_top + s.pad_left == 0 && s.stride_h == 1 &&
+        s.kernel_h == 1) {
+      tiles_.prepare(image + first * pixel, pixel, rows, channels, shape_.input_zero_point, to);
+      return;
+    }
     const auto zero = [&](std::byte* at, int64_t pixels) {
+      if (pixels == 0) return;
       const auto value = tiles_.input_bytes == 1
                              ? static_cast<uint8_t>(shape_.input_zero_point + 128)
                              : uint8_t{0};
@@ -258,13 +272,7 @@ class QDirect final : public QConv2dImpl {
       zero(to, left);
       std::byte* row = to + left * bytes;
       const int8_t* from = image + y * s.w * pixel;
-      if (pixel == channels) {
-        tiles_.prepare(from, inside * channels, shape_.input_zero_point, row);
-      } else {
-        for (int64_t x = 0; x < inside; ++x) {
-          tiles_.prepare(from + x * pixel, channels, shape_.input_zero_point, row + x * bytes);
-        }
-      }
+      tiles_.prepare(from, pixel, inside, channels, shape_.input_zero_point, row);
       zero(row + inside * bytes, width - left - inside);
     }
   }
@@ -279,6 +287,7 @@ class QDirect final : public QConv2dImpl {
   int64_t taps_ = 0;
   int64_t tap_depth_ = 0;
   int64_t tap_groups_ = 0;
+  int64_t width_ = 0;  // of a whole panel
   int64_t panels_ = 0;
   int64_t band_rows_ = 1;
   int64_t bands_ = 0;

@@ -33,16 +33,23 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<int32_t>;
 using V = hn::Vec<D>;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
-constexpr int kVectors = 2;
-constexpr int64_t kWidth = kVectors * kLanes;
 
-#ifdef PTE_SIMD_SMALL
-constexpr int kMostRows = 3;
-#elif HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
-constexpr int kMostRows = 12;
+#if HWY_TARGET == HWY_AVX3_DL
+constexpr int kMaxVectors = 4;
 #else
-constexpr int kMostRows = 5;
+constexpr int kMaxVectors = 2;
 #endif
+
+// As many sums as there are registers beside a group of weights and one of inputs.
+constexpr int most_rows(int vectors) {
+#ifdef PTE_SIMD_SMALL
+  return vectors > 0 ? 3 : 0;
+#elif HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
+  return vectors == 1 ? 16 : 24 / vectors;
+#else
+  return vectors == 1 ? 10 : 5;
+#endif
+}
 
 #if HWY_TARGET == HWY_AVX3_DL
 constexpr int64_t kGroup = 4;
@@ -88,7 +95,138 @@ HWY_INLINE V multiply_add(V sum, V inputs, V weights) {
 }
 #endif
 
-template <int kRows>
+#if HWY_TARGET == HWY_AVX3_DL
+
+// Four columns of one vector, four of the next, and so on: sums that are packed to bytes lane by
+// lane then come out in order.
+int64_t place_of(int64_t vectors, int64_t column) {
+  const auto woven = [](int64_t count, int64_t c) {
+    return c / 4 % count * 16 + c / (4 * count) * 4 + c % 4;
+  };
+  if (vectors == 4) return woven(4, column);
+  if (vectors >= 2 && column < 32) return woven(2, column);
+  return column;
+}
+
+// Results of one row: sums of a panel's vectors to bytes.
+template <int kVectors>
+struct Finish {
+  explicit HWY_INLINE Finish(const QTileArgs& args) {
+    for (int v = 0; v < kVectors; ++v) scale[v] = _mm512_loadu_ps(args.scale + v * 16);
+    high = _mm512_set1_ps(static_cast<float>(args.highest - args.zero_point));
+    zero_point = _mm512_set1_epi16(static_cast<int16_t>(args.zero_point));
+    lowest = _mm512_set1_epi8(static_cast<char>(args.lowest));
+    table = args.table;
+    columns = args.columns;
+  }
+
+  // Of the range of int32, larger ones being cut off, smaller ones becoming the smallest.
+  HWY_INLINE __m512i whole(__m512i sum, int v) const {
+    const __m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale[v]);
+    return _mm512_cvtps_epi32(_mm512_min_ps(x, high));
+  }
+  HWY_INLINE __m512i words(__m512i a, __m512i b, int v) const {
+    const __m512i both = _mm512_packs_epi32(whole(a, v), whole(b, v + 1));
+    return _mm512_adds_epi16(both, zero_point);
+  }
+  HWY_INLINE __m512i mapped(__m512i x) const {
+    x = _mm512_max_epi8(x, lowest);
+    if (table == nullptr) return x;
+    const int8_t* t = table->data();
+    const __m512i low =
+        _mm512_permutex2var_epi8(_mm512_loadu_si512(t), x, _mm512_loadu_si512(t + 64));
+    const __m512i other =
+        _mm512_permutex2var_epi8(_mm512_loadu_si512(t + 128), x, _mm512_loadu_si512(t + 192));
+    return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(x), other);
+  }
+
+  HWY_INLINE void store(const V* sum, int8_t* out) const {
+    if constexpr (kVectors == 4) {
+      const __m512i bytes = mapped(
+          _mm512_packs_epi16(words(sum[0].raw, sum[1].raw, 0), words(sum[2].raw, sum[3].raw, 2)));
+      if (columns >= 64) {
+        _mm512_storeu_si512(out, bytes);
+      } else {
+        _mm512_mask_storeu_epi8(out, ~uint64_t{0} >> (64 - columns), bytes);
+      }
+      return;
+    }
+    if constexpr (kVectors >= 2 && kVectors < 4) {
+      const __m256i bytes = _mm512_cvtsepi16_epi8(words(sum[0].raw, sum[1].raw, 0));
+      const __m256i done = _mm512_castsi512_si256(mapped(_mm512_castsi256_si512(bytes)));
+      if (columns >= 32) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), done);
+      } else {
+        _mm256_mask_storeu_epi8(out, ~uint32_t{0} >> (32 - columns), done);
+      }
+    }
+    if constexpr (kVectors == 1 || kVectors == 3) {
+      constexpr int kLast = kVectors - 1;
+      const int64_t left = columns - 16 * kLast;
+      const __m256i low = _mm512_cvtsepi32_epi16(whole(sum[kLast].raw, kLast));
+      const __m256i shifted = _mm256_adds_epi16(low, _mm512_castsi512_si256(zero_point));
+      const __m128i done =
+          _mm512_castsi512_si128(mapped(_mm512_castsi128_si512(_mm256_cvtsepi16_epi8(shifted))));
+      if (left >= 16) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16 * kLast), done);
+      } else {
+        _mm_mask_storeu_epi8(out + 16 * kLast, static_cast<__mmask16>(0xFFFF >> (16 - left)), done);
+      }
+    }
+  }
+
+  __m512 scale[kVectors];
+  __m512 high;
+  __m512i zero_point;
+  __m512i lowest;
+  const ByteTable* table;
+  int64_t columns;
+};
+
+#else
+
+int64_t place_of(int64_t, int64_t column) { return column; }
+
+template <int kVectors>
+struct Finish {
+  using DF = hn::RebindToFloat<D>;
+  using D8 = hn::Rebind<int8_t, D>;
+
+  explicit HWY_INLINE Finish(const QTileArgs& given) : args(given) {
+    // Limits before the zero point is added, so that large sums cannot overflow on the way.
+    low = hn::Set(DF(), static_cast<float>(args.lowest - args.zero_point));
+    high = hn::Set(DF(), static_cast<float>(args.highest - args.zero_point));
+    zero_point = hn::Set(D(), args.zero_point);
+  }
+
+  HWY_INLINE void store(const V* sum, int8_t* out) const {
+    PTE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t first = v * kLanes;
+      const int64_t left = std::min(args.columns - first, kLanes);
+      if (left <= 0) break;
+      auto x = hn::Mul(hn::ConvertTo(DF(), sum[v]), hn::LoadU(DF(), args.scale + first));
+      x = hn::Min(hn::Max(x, low), high);
+      const auto bytes = to_bytes(hn::Add(round_even(x), zero_point));
+      if (left == kLanes) {
+        hn::StoreU(bytes, D8(), out + first);
+      } else {
+        HWY_ALIGN int8_t lanes[kLanes + 16];
+        hn::StoreU(bytes, D8(), lanes);
+        std::memcpy(out + first, lanes, static_cast<size_t>(left));
+      }
+    }
+  }
+
+  const QTileArgs& args;
+  hn::Vec<DF> low;
+  hn::Vec<DF> high;
+  V zero_point;
+};
+
+#endif
+
+template <int kRows, int kVectors>
 HWY_NOINLINE void tile(const QTileArgs& args, const std::byte* const* rows, int8_t* out) {
   const D d;
   constexpr int64_t kBytes = kGroup * static_cast<int64_t>(sizeof(Input));
@@ -118,71 +256,88 @@ HWY_NOINLINE void tile(const QTileArgs& args, const std::byte* const* rows, int8
       }
     }
   }
-
-  const hn::RebindToFloat<D> df;
-  const hn::Rebind<int8_t, D> d8;
-  // Limits before the zero point is added, so that large sums cannot overflow on the way.
-  const auto low = hn::Set(df, static_cast<float>(args.lowest - args.zero_point));
-  const auto high = hn::Set(df, static_cast<float>(args.highest - args.zero_point));
-  const V zero_point = hn::Set(d, args.zero_point);
+  const Finish<kVectors> finish(args);
   PTE_UNROLL
-  for (int v = 0; v < kVectors; ++v) {
-    const int64_t first = v * kLanes;
-    const int64_t left = std::min(args.columns - first, kLanes);
-    if (left <= 0) break;
-    const auto scale = hn::LoadU(df, args.scale + first);
-    PTE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      auto x = hn::Mul(hn::ConvertTo(df, sum[r][v]), scale);
-      x = hn::Min(hn::Max(x, low), high);
-      const auto bytes = to_bytes(hn::Add(round_even(x), zero_point));
-      int8_t* to = out + r * args.out_stride + first;
-      if (left == kLanes) {
-        hn::StoreU(bytes, d8, to);
-      } else {
-        HWY_ALIGN int8_t lanes[kLanes + 16];
-        hn::StoreU(bytes, d8, lanes);
-        std::memcpy(to, lanes, static_cast<size_t>(left));
-      }
+  for (int r = 0; r < kRows; ++r) finish.store(sum[r], out + r * args.out_stride);
+}
+
+using TileFunction = void (*)(const QTileArgs&, const std::byte* const*, int8_t*);
+constexpr int kMostRows = most_rows(1);
+using TileRow = std::array<TileFunction, kMostRows>;
+
+template <int kVectors, size_t... kRows>
+constexpr TileRow tiles(std::index_sequence<kRows...>) {
+  return {tile<static_cast<int>(kRows) + 1, kVectors>...};
+}
+
+template <size_t... kVectors>
+constexpr std::array<TileRow, kMaxVectors> all_tiles(std::index_sequence<kVectors...>) {
+  return {tiles<static_cast<int>(kVectors) + 1>(
+      std::make_index_sequence<most_rows(static_cast<int>(kVectors) + 1)>())...};
+}
+
+void panel_rows(const QTileArgs& args) {
+  static constexpr std::array<TileRow, kMaxVectors> kTiles =
+      all_tiles(std::make_index_sequence<kMaxVectors>());
+  const TileRow& functions = kTiles[static_cast<size_t>(args.vectors - 1)];
+  const int64_t most = most_rows(static_cast<int>(args.vectors));
+  const int64_t passes = (args.row_count + most - 1) / most;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    const int64_t begin = args.row_count * pass / passes;
+    const int64_t end = args.row_count * (pass + 1) / passes;
+    functions[static_cast<size_t>(end - begin - 1)](args, args.rows + begin,
+                                                    args.out + begin * args.out_stride);
+  }
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count, int32_t,
+                  std::byte* out) {
+  const __m512i top = _mm512_set1_epi8(static_cast<char>(-128));
+  if (stride == count) {
+    count *= rows;
+    rows = 1;
+  }
+  for (int64_t r = 0; r < rows; ++r, in += stride, out += count) {
+    int64_t i = 0;
+    for (; i + 64 <= count; i += 64) {
+      _mm512_storeu_si512(out + i, _mm512_xor_si512(_mm512_loadu_si512(in + i), top));
+    }
+    if (i < count) {
+      const __mmask64 rest = ~uint64_t{0} >> (64 - (count - i));
+      _mm512_mask_storeu_epi8(out + i, rest,
+                              _mm512_xor_si512(_mm512_maskz_loadu_epi8(rest, in + i), top));
     }
   }
 }
 
-using TileFunction = void (*)(const QTileArgs&, const std::byte* const*, int8_t*);
+#else
 
-template <size_t... kRows>
-constexpr std::array<TileFunction, kMostRows> tiles(std::index_sequence<kRows...>) {
-  return {tile<static_cast<int>(kRows) + 1>...};
-}
-
-void panel_rows(const QTileArgs& args) {
-  static constexpr std::array<TileFunction, kMostRows> kTiles =
-      tiles(std::make_index_sequence<kMostRows>());
-  const int64_t passes = (args.row_count + kMostRows - 1) / kMostRows;
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    const int64_t begin = args.row_count * pass / passes;
-    const int64_t end = args.row_count * (pass + 1) / passes;
-    kTiles[static_cast<size_t>(end - begin - 1)](args, args.rows + begin,
-                                                 args.out + begin * args.out_stride);
-  }
-}
-
-void prepare_row(const int8_t* in, int64_t count, int32_t zero_point, std::byte* out) {
+void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count, int32_t zero_point,
+                  std::byte* out) {
   auto* to = reinterpret_cast<Input*>(out);
-  if constexpr (sizeof(Input) == 1) {
-    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<Input>(in[i] + 128);
-  } else {
+  if (stride == count) {
+    count *= rows;
+    rows = 1;
+  }
+  for (int64_t r = 0; r < rows; ++r, in += stride, to += count) {
     for (int64_t i = 0; i < count; ++i) to[i] = static_cast<Input>(in[i] - zero_point);
   }
 }
 
+#endif
+
 void describe(QTileSet* set) {
-  set->panel_width = kWidth;
+  set->lanes = kLanes;
+  set->max_vectors = kMaxVectors;
+  set->applies_table = HWY_TARGET == HWY_AVX3_DL;
+  set->place = place_of;
   set->group = kGroup;
   set->input_bytes = sizeof(Input);
   set->weight_bytes = sizeof(Weight);
   set->panel = panel_rows;
-  set->prepare = prepare_row;
+  set->prepare = prepare_rows;
 }
 
 }  // namespace HWY_NAMESPACE

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "simd/bytes.h"
 #include "simd/isa.h"
 
 namespace pte::simd {
@@ -20,6 +21,7 @@ struct QTileArgs {
   int64_t tap_count = 0;
   int64_t groups = 0;  // of a tap
   const std::byte* panel = nullptr;
+  int64_t vectors = 1;            // of the panel: 1 to QTileSet::max_vectors
   int64_t columns = 0;            // valid ones of the panel's
   const int32_t* bias = nullptr;  // what each sum begins with; whole panels, never null
   const float* scale = nullptr;   // of each column; whole panels
@@ -29,17 +31,23 @@ struct QTileArgs {
   int32_t zero_point = 0;
   int32_t lowest = -128;
   int32_t highest = 127;
+  const ByteTable* table = nullptr;  // applied to that, where QTileSet::applies_table
 };
 
 struct QTileSet {
-  int64_t panel_width = 1;
+  int64_t lanes = 1;
+  int64_t max_vectors = 1;  // a panel's width is at most so many vectors
   int64_t group = 2;
+  bool applies_table = false;
   // Bytes of one input value in a row, and of one weight in a panel.
   int64_t input_bytes = 2;
   int64_t weight_bytes = 2;
   void (*panel)(const QTileArgs&) = nullptr;
-  // `count` values of int8 to a row: `zero_point` is that of the input.
-  void (*prepare)(const int8_t* in, int64_t count, int32_t zero_point, std::byte* out) = nullptr;
+  // Where in a panel of so many vectors a column's weights, bias and scale lie.
+  int64_t (*place)(int64_t vectors, int64_t column) = nullptr;
+  // `rows` rows of `count` int8 values to rows side by side: `zero_point` is that of the input.
+  void (*prepare)(const int8_t* in, int64_t stride, int64_t rows, int64_t count, int32_t zero_point,
+                  std::byte* out) = nullptr;
 };
 
 const QTileSet& qtile_set(Isa isa);
