@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 
-from conftest import BACKENDS, MODELS, NAMES, assert_close, pte, pte_facts, pte_json, run_ours
+from conftest import BACKENDS, MODELS, NAMES, RUNTIMES, assert_close, pte, pte_facts, pte_json
 
 CASES = [("", ""), ("_dynamic", ""), ("_dynamic", "batch3_")]
 
 
+@pytest.mark.parametrize("runtime", ["engine", "reference"])
 @pytest.mark.parametrize("suffix,prefix", CASES)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", NAMES)
-def test_numbers(tmp_path, name, backend, suffix, prefix):
+def test_numbers(tmp_path, name, backend, suffix, prefix, runtime):
     file = MODELS / name / f"official_{backend}{suffix}.pte"
-    actual = run_ours(file, [MODELS / name / f"{prefix}input0.npy"], tmp_path)
-    assert_close(actual, np.load(MODELS / name / f"{prefix}output0.npy"), str(file))
+    actual = RUNTIMES[runtime](file, [MODELS / name / f"{prefix}input0.npy"], tmp_path)
+    expected = np.load(MODELS / name / f"{prefix}output0.npy")
+    assert_close(actual, expected, f"{file} in {runtime}", runtime)
 
 
 @pytest.mark.parametrize("suffix", ["", "_dynamic"])

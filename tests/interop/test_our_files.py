@@ -30,7 +30,7 @@ every_file = pytest.mark.parametrize(
 def test_numbers(export, tmp_path, name, source, backend, runtime):
     file = export(name, source, backend)
     actual = RUNTIMES[runtime](file, [MODELS / name / "input0.npy"], tmp_path)
-    assert_close(actual, np.load(MODELS / name / "output0.npy"), f"{file.name} in {runtime}")
+    assert_close(actual, np.load(MODELS / name / "output0.npy"), f"{file.name} in {runtime}", runtime)
 
 
 @every_file
@@ -94,7 +94,7 @@ def test_dynamic_batch(export, tmp_path, name, source, backend, runtime, prefix)
     file = export(name, source, backend)
     actual = RUNTIMES[runtime](file, [MODELS / name / f"{prefix}input0.npy"], tmp_path)
     expected = np.load(MODELS / name / f"{prefix}output0.npy")
-    assert_close(actual, expected, f"{file.name} in {runtime}")
+    assert_close(actual, expected, f"{file.name} in {runtime}", runtime)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

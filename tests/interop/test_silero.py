@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import INTEROP, pte
+from conftest import ENGINES, INTEROP, pte
 from test_imports import TOLERANCE, difference, official
 
 PACKAGES = pathlib.Path(os.environ.get("PTE_ONNX_PACKAGES", INTEROP / "onnx_packages"))
@@ -31,8 +31,8 @@ def chunks(batch, samples):
     return [noise[k] * 0.1 * (k % 4 != 3) + 0.5 * tones[k] * (k % 3 != 2) for k in range(CHUNKS)]
 
 
-def ours(program, inputs, folder):
-    words = []
+def ours(program, inputs, folder, engine):
+    words = ["--engine", engine]
     for k, chunk in enumerate(inputs):
         np.save(folder / f"chunk{k}.npy", chunk.numpy())
         words += ["--input", folder / f"chunk{k}.npy"]
@@ -57,7 +57,7 @@ def test_a_sequence_of_chunks(rate, samples, batch, backend, tmp_path):
     calls = [([chunk], answer) for chunk, answer in zip(inputs, expected)]
     for name, made in (
         ("official", official(program, calls, True, tmp_path)),
-        ("ours", ours(program, inputs, tmp_path)),
+        *((engine, ours(program, inputs, tmp_path, engine)) for engine in ENGINES),
     ):
         assert not isinstance(made, str), f"{name}: {made}"
         assert len(made) == CHUNKS

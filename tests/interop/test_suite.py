@@ -1,4 +1,5 @@
-"""Every module of the suites, as the official exporter writes it: loads, verifies and runs in ptekit.
+"""Every module of the suites, as the official exporter writes it: loads, verifies and runs in ptekit,
+on the engine and on the reference interpreter.
 
 The numbers are the official runtime's, or eager PyTorch's where the official runtime cannot load or
 run its own exporter's file, or where the case says why it is wrong.
@@ -12,7 +13,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import INTEROP, PTE, TOLERANCE
+from conftest import ENGINES, INTEROP, PTE, TOLERANCE
 
 SUITE = INTEROP / "suite"
 # Of a quantized output: elements that may be one step away.
@@ -26,15 +27,17 @@ def load_cases():
     for path in sorted(SUITE.glob("*/case.json")):
         record = json.loads(path.read_text())
         for lowering in record["lowerings"]:
-            cases.append(pytest.param(record, lowering, id=f"{record['name']}-{lowering}"))
+            for engine in ENGINES:
+                name = f"{record['name']}-{lowering}-{engine}"
+                cases.append(pytest.param(record, lowering, engine, id=name))
     return cases
 
 
-def run_pte(model, inputs, output, method, calls):
+def run_pte(model, inputs, output, method, calls, engine):
     """(exit code, printed text) of `pte run`."""
     output.mkdir(parents=True, exist_ok=True)
     command = [PTE, "run", model, "--output-dir", output, "--method", method, "--json"]
-    command += ["--threads", "1"]
+    command += ["--threads", "1", "--engine", engine]
     if calls > 1:
         command += ["--calls", str(calls)]
     for word in inputs:
@@ -57,7 +60,7 @@ def words(folder, inputs):
     return [str(folder / row["file"]) if "file" in row else row["text"] for row in inputs]
 
 
-def run_case(record, lowering, output):
+def run_case(record, lowering, engine, output):
     """{method: [(code, out, err) of every call]} of one file."""
     folder = SUITE / record["name"]
     row = record["lowerings"][lowering]
@@ -66,16 +69,23 @@ def run_case(record, lowering, output):
         calls = record["inputs"][method]
         if record["state"] and method == "forward":
             flat = [word for inputs in calls for word in words(folder, inputs)]
-            done[method] = [run_pte(folder / row["file"], flat, output / method, method, len(calls))]
+            done[method] = [
+                run_pte(folder / row["file"], flat, output / method, method, len(calls), engine)
+            ]
         else:
             done[method] = [
                 run_pte(
-                    folder / row["file"], words(folder, inputs), output / f"{method}{n}", method, 1
+                    folder / row["file"],
+                    words(folder, inputs),
+                    output / f"{method}{n}",
+                    method,
+                    1,
+                    engine,
                 )
                 for n, inputs in enumerate(calls)
             ]
     for method in record["constants"]:
-        done[method] = [run_pte(folder / row["file"], [], output / method, method, 1)]
+        done[method] = [run_pte(folder / row["file"], [], output / method, method, 1, engine)]
     return done
 
 
@@ -89,8 +99,9 @@ def runs(request, tmp_path_factory):
         if getattr(item, "function", None) is test_module:
             record = item.callspec.params["record"]
             lowering = item.callspec.params["lowering"]
-            key = record["name"], lowering
-            futures[key] = pool.submit(run_case, record, lowering, base / f"{key[0]}-{lowering}")
+            engine = item.callspec.params["engine"]
+            key = record["name"], lowering, engine
+            futures[key] = pool.submit(run_case, record, lowering, engine, base / "-".join(key))
     yield futures, base
     pool.shutdown(cancel_futures=True)
 
@@ -165,13 +176,13 @@ def expected_answers(entry, wrong):
     return entry["eager"], f"eager PyTorch ({why})"
 
 
-@pytest.mark.parametrize("record,lowering", load_cases())
-def test_module(runs, record, lowering):
+@pytest.mark.parametrize("record,lowering,engine", load_cases())
+def test_module(runs, record, lowering, engine):
     futures, base = runs
-    done = futures[record["name"], lowering].result()
+    done = futures[record["name"], lowering, engine].result()
     folder = SUITE / record["name"]
     row = record["lowerings"][lowering]
-    output = base / f"{record['name']}-{lowering}"
+    output = base / f"{record['name']}-{lowering}-{engine}"
     problems = []
     for method, entry in row["methods"].items():
         expected, whose = expected_answers(entry, row["wrong"])

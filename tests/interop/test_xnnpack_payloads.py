@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import xnnpack_cases
-from conftest import TOLERANCE, run_command, run_official, run_ours
+from conftest import ENGINES, TOLERANCE, run_command, run_official, run_ours
 
 # Two units in float16's last place, of values near the largest.
 HALF = 2e-3
@@ -47,7 +47,8 @@ def test_numbers(name, files, tmp_path):
     model = files / f"{name}.pte"
     inputs = sorted(files.glob(f"{name}.in*.npy"))
     expected = run_official(model, inputs, tmp_path / "official")
-    actual = run_ours(model, inputs, tmp_path / "ours")
-    assert len(actual) == len(expected) > 0
-    for ours, theirs in zip(actual, expected):
-        compare(name, how, ours, theirs)
+    for engine in ENGINES:
+        actual = run_ours(model, inputs, tmp_path / engine, engine)
+        assert len(actual) == len(expected) > 0
+        for ours, theirs in zip(actual, expected):
+            compare(name, how, ours, theirs)

@@ -29,7 +29,7 @@ def check(model, checkpoint, folder, side=SIDE):
         assert file["proof"]["largest_difference"] <= 1e-5, file
         for runtime, run in RUNTIMES.items():
             actual = run(file["file"], [folder / "in.npy"], folder / runtime)
-            assert_close(actual, expected, f"{file['file']} in {runtime}")
+            assert_close(actual, expected, f"{file['file']} in {runtime}", runtime)
 
 
 @pytest.mark.parametrize("name", NAMES)

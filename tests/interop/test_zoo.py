@@ -27,7 +27,7 @@ def check(checkpoint, picture, expected, folder, *options, method=None):
         assert file["proof"]["largest_difference"] <= 1e-5, file
         for runtime, run in RUNTIMES.items():
             actual = run(file["file"], [folder / "in.npy"], folder / runtime)
-            assert_close(actual, expected, f"{file['file']} in {runtime}")
+            assert_close(actual, expected, f"{file['file']} in {runtime}", runtime)
     return facts
 
 
