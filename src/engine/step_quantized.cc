@@ -91,6 +91,7 @@ class Blocks {
   int64_t width_ = 1;
 };
 
+// Rows of the folded loops by the two innermost dimensions, in pieces that share the work.
 class BytePairStep : public Step {
  public:
   BytePairStep(BytePair pair, Operand a, Operand b, Operand out, simd::Isa isa)
@@ -98,14 +99,27 @@ class BytePairStep : public Step {
         a_(std::move(a)),
         b_(std::move(b)),
         out_(std::move(out)),
-        isa_(isa),
-        blocks_(out_, {&a_, &b_}) {
-    if (!blocks_.one(1)) return;
-    // The one that is a single value comes second.
-    std::swap(a_, b_);
-    std::swap(pair_.sum.by_a, pair_.sum.by_b);
-    std::swap(pair_.product.a_zero, pair_.product.b_zero);
-    blocks_ = Blocks<3>(out_, {&a_, &b_});
+        isa_(isa) {
+    fold();
+    if (loops_.strides[1].back() == 0) {
+      // The one that is a single value comes second.
+      std::swap(a_, b_);
+      std::swap(pair_.sum.by_a, pair_.sum.by_b);
+      std::swap(pair_.product.a_zero, pair_.product.b_zero);
+      fold();
+    }
+    const size_t dims = loops_.sizes.size();
+    columns_ = loops_.sizes.back();
+    rows_ = dims > 1 ? loops_.sizes[dims - 2] : 1;
+    for (size_t dim = 0; dim + 2 < dims; ++dim) outer_ *= loops_.sizes[dim];
+    // Either the rows or, of a single one, the columns are cut.
+    if (rows_ > 1) {
+      piece_ = std::clamp<int64_t>(kBlock / std::max<int64_t>(columns_, 1), 1, rows_);
+      pieces_ = (rows_ + piece_ - 1) / piece_;
+    } else {
+      piece_ = std::min(kBlock, std::max<int64_t>(columns_, 1));
+      pieces_ = (columns_ + piece_ - 1) / piece_;
+    }
   }
 
   Status run(const Run& run) override {
@@ -113,26 +127,60 @@ class BytePairStep : public Step {
     const auto* const a = run.in<int8_t>(a_);
     const auto* const b = run.in<int8_t>(b_);
     auto* const out = run.out<int8_t>(out_);
-    blocks_.run(run, 0.15, [&](const int64_t* at, int64_t count) {
-      int8_t* to = out + at[0];
-      if (blocks_.one(1)) {  // both are
-        int8_t one;
-        compute(a + at[1], b + at[2], true, &one, 1);
-        std::memset(to, one, static_cast<size_t>(count));
-      } else {
-        compute(a + at[1], b + at[2], blocks_.one(2), to, count);
+    const double cost = 0.1 * static_cast<double>(rows_ > 1 ? piece_ * columns_ : piece_);
+    run.parallel(outer_ * pieces_, cost + 3, [&](int64_t begin, int64_t end, std::byte*) {
+      for (int64_t task = begin; task < end; ++task) {
+        int64_t at[3];
+        const int64_t first = task % pieces_ * piece_;
+        simd::ByteRows rows;
+        if (rows_ > 1) {
+          locate(loops_, task / pieces_ * rows_ + first, at);
+          const size_t dim = loops_.sizes.size() - 2;
+          rows.rows = std::min(piece_, rows_ - first);
+          rows.count = columns_;
+          rows.out_stride = loops_.strides[0][dim];
+          rows.a_stride = loops_.strides[1][dim];
+          rows.b_stride = loops_.strides[2][dim];
+        } else {
+          locate(loops_, task / pieces_, at);
+          for (size_t i = 0; i < 3; ++i) at[i] += first * loops_.strides[i].back();
+          rows.rows = 1;
+          rows.count = std::min(piece_, columns_ - first);
+        }
+        rows.a = a + at[1];
+        rows.b = b + at[2];
+        rows.one_b = loops_.strides[2].back() == 0;
+        rows.out = out + at[0];
+        piece(rows);
       }
-      if (pair_.table != nullptr) simd::look_up(*pair_.table, to, to, count, isa_);
     });
     return {};
   }
 
  private:
-  void compute(const int8_t* a, const int8_t* b, bool one, int8_t* to, int64_t count) const {
+  void fold() {
+    const Strides strides[] = {out_.strides, a_.strides, b_.strides};
+    loops_ = fold_loops(out_.sizes, strides, order_of(out_.sizes, out_.strides));
+  }
+
+  void piece(simd::ByteRows rows) const {
+    const int64_t count = rows.count;
+    const bool one = loops_.strides[1].back() == 0;  // both are
+    if (one) rows.count = 1;
     if (pair_.multiplies) {
-      simd::multiply_bytes(pair_.product, a, b, one, to, count, isa_);
+      simd::multiply_bytes(pair_.product, rows, isa_);
     } else {
-      simd::add_bytes(pair_.sum, a, b, one, to, count, isa_);
+      simd::add_bytes(pair_.sum, rows, isa_);
+    }
+    for (int64_t r = 0; one && r < rows.rows; ++r) {
+      int8_t* to = rows.out + r * rows.out_stride;
+      std::memset(to, *to, static_cast<size_t>(count));
+    }
+    if (pair_.table == nullptr) return;
+    const bool dense = rows.out_stride == count;
+    for (int64_t r = 0; r < (dense ? 1 : rows.rows); ++r) {
+      int8_t* to = rows.out + r * rows.out_stride;
+      simd::look_up(*pair_.table, to, to, dense ? count * rows.rows : count, isa_);
     }
   }
 
@@ -141,7 +189,12 @@ class BytePairStep : public Step {
   Operand b_;
   Operand out_;
   simd::Isa isa_;
-  Blocks<3> blocks_;
+  Loops loops_;
+  int64_t columns_ = 1;
+  int64_t rows_ = 1;
+  int64_t outer_ = 1;
+  int64_t piece_ = 1;  // rows, or columns of a single row
+  int64_t pieces_ = 1;
 };
 
 class ByteMapStep : public Step {
@@ -225,7 +278,7 @@ class QuantizePlanesStep : public Step {
                          map_.lowest, map_.highest, bytes + p * kPixels, count, isa_);
           rows[p] = bytes + p * kPixels;
         }
-        simd::interleave_bytes(rows, planes, count, out + (image * pixels + first) * planes);
+        simd::interleave_bytes(rows, planes, count, out + (image * pixels + first) * planes, isa_);
       }
     });
     return {};

@@ -22,9 +22,9 @@
 namespace pte::simd {
 struct ByteSet {
   void (*look_up)(const ByteTable&, const int8_t*, int8_t*, int64_t) = nullptr;
-  void (*add)(const ByteSum&, const int8_t*, const int8_t*, bool, int8_t*, int64_t) = nullptr;
-  void (*multiply)(const ByteProduct&, const int8_t*, const int8_t*, bool, int8_t*,
-                   int64_t) = nullptr;
+  void (*add)(const ByteSum&, const ByteRows&) = nullptr;
+  void (*multiply)(const ByteProduct&, const ByteRows&) = nullptr;
+  void (*interleave)(const int8_t* const*, int64_t, int64_t, int8_t*) = nullptr;
   void (*max_rows)(const int8_t* const*, int64_t, int64_t, int8_t*) = nullptr;
   void (*sum_rows)(const int8_t*, int64_t, int64_t, int64_t, int32_t*) = nullptr;
   void (*means)(const int32_t*, float, float, int32_t, int32_t, int8_t*, int64_t) = nullptr;
@@ -46,22 +46,30 @@ using VI = hn::Vec<DI>;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
 constexpr int64_t kBytes = static_cast<int64_t>(hn::MaxLanes(DB()));
 
-// Calls body(in pointers, out pointer) for whole vectors of kStep values; the rest goes through
+// Calls body(in pointers, out pointer) for whole vectors of values; the rest of a row goes through
 // copies of that length, so that nothing outside the arrays is touched.
-template <int64_t kStep, typename Body>
-HWY_INLINE void two_to_one(const int8_t* a, const int8_t* b, bool one_b, int8_t* out, int64_t count,
-                           const Body& body) {
-  int64_t i = 0;
-  for (; i + kStep <= count; i += kStep) body(a + i, one_b ? b : b + i, out + i);
-  if (kStep == 1 || i == count) return;
-  int8_t x[kStep + 16] = {};
-  int8_t y[kStep + 16] = {};
-  int8_t z[kStep + 16];
-  const auto left = static_cast<size_t>(std::min(count - i, kStep));
-  std::memcpy(x, a + i, left);
-  if (!one_b) std::memcpy(y, b + i, left);
-  body(x, one_b ? b : y, z);
-  std::memcpy(out + i, z, left);
+template <typename Body>
+HWY_INLINE void pairs(const ByteRows& rows, const Body& body) {
+  const int8_t* a = rows.a;
+  const int8_t* b = rows.b;
+  int8_t* out = rows.out;
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    int64_t i = 0;
+    for (; i + kLanes <= rows.count; i += kLanes) body(a + i, rows.one_b ? b : b + i, out + i);
+    if (kLanes > 1 && i < rows.count) {
+      int8_t x[kLanes + 16] = {};
+      int8_t y[kLanes + 16] = {};
+      int8_t z[kLanes + 16];
+      const auto left = static_cast<size_t>(std::min(rows.count - i, kLanes));
+      std::memcpy(x, a + i, left);
+      if (!rows.one_b) std::memcpy(y, b + i, left);
+      body(x, rows.one_b ? b : y, z);
+      std::memcpy(out + i, z, left);
+    }
+    a += rows.a_stride;
+    b += rows.b_stride;
+    out += rows.out_stride;
+  }
 }
 
 HWY_INLINE VI load_wide(const int8_t* from) { return hn::PromoteTo(DI(), hn::LoadU(D8(), from)); }
@@ -105,35 +113,24 @@ void look_up_bytes(const ByteTable& table, const int8_t* in, int8_t* out, int64_
 
 #endif
 
-void add(const ByteSum& sum, const int8_t* a, const int8_t* b, bool one_b, int8_t* out,
-         int64_t count) {
+void add(const ByteSum& sum, const ByteRows& rows) {
   const DI d;
   const VI by_a = hn::Set(d, sum.by_a);
   const VI by_b = hn::Set(d, sum.by_b);
-  const VI start = hn::Set(d, one_b ? sum.start + sum.by_b * b[0] : sum.start);
+  const VI start = hn::Set(d, sum.start);
   const VI zero = hn::Set(d, sum.zero_point);
   const VI low = hn::Set(d, sum.lowest);
   const VI high = hn::Set(d, sum.highest);
-  const auto finish = [&](VI v) HWY_ATTR {
+  const bool one = rows.one_b;
+  pairs(rows, [&](const int8_t* x, const int8_t* y, int8_t* to) HWY_ATTR {
+    const VI other = one ? hn::Set(d, int32_t{*y}) : load_wide(y);
+    VI v = hn::Add(hn::Add(start, hn::Mul(load_wide(x), by_a)), hn::Mul(other, by_b));
     v = hn::Add(hn::ShiftRightSame(v, sum.shift), zero);
-    return to_bytes(hn::Min(hn::Max(v, low), high));
-  };
-  const auto first = [&](const int8_t* x)
-                         HWY_ATTR { return hn::Add(start, hn::Mul(load_wide(x), by_a)); };
-  if (one_b) {
-    two_to_one<kLanes>(a, b, true, out, count,
-                       [&](const int8_t* x, const int8_t*, int8_t* to)
-                           HWY_ATTR { hn::StoreU(finish(first(x)), D8(), to); });
-  } else {
-    two_to_one<kLanes>(
-        a, b, false, out, count, [&](const int8_t* x, const int8_t* y, int8_t* to) HWY_ATTR {
-          hn::StoreU(finish(hn::Add(first(x), hn::Mul(load_wide(y), by_b))), D8(), to);
-        });
-  }
+    hn::StoreU(to_bytes(hn::Min(hn::Max(v, low), high)), D8(), to);
+  });
 }
 
-void multiply(const ByteProduct& product, const int8_t* a, const int8_t* b, bool one_b, int8_t* out,
-              int64_t count) {
+void multiply(const ByteProduct& product, const ByteRows& rows) {
   const DF df;
   const DI d;
   const VI a_zero = hn::Set(d, product.a_zero);
@@ -142,15 +139,15 @@ void multiply(const ByteProduct& product, const int8_t* a, const int8_t* b, bool
   const VI zero = hn::Set(d, product.zero_point);
   const auto low = hn::Set(df, static_cast<float>(product.lowest - product.zero_point));
   const auto high = hn::Set(df, static_cast<float>(product.highest - product.zero_point));
-  const auto other = hn::Set(df, static_cast<float>(b[0] - product.b_zero));
+  const bool one = rows.one_b;
   // Products of two whole numbers of nine bits are exact in fp32.
-  two_to_one<kLanes>(
-      a, b, one_b, out, count, [&](const int8_t* x, const int8_t* y, int8_t* to) HWY_ATTR {
-        const auto u = hn::ConvertTo(df, hn::Sub(load_wide(x), a_zero));
-        const auto v = one_b ? other : hn::ConvertTo(df, hn::Sub(load_wide(y), b_zero));
-        const auto scaled = hn::Min(hn::Max(hn::Mul(hn::Mul(u, v), scale), low), high);
-        hn::StoreU(to_bytes(hn::Add(round_even(scaled), zero)), D8(), to);
-      });
+  pairs(rows, [&](const int8_t* x, const int8_t* y, int8_t* to) HWY_ATTR {
+    const auto u = hn::ConvertTo(df, hn::Sub(load_wide(x), a_zero));
+    const VI wide = one ? hn::Set(d, int32_t{*y}) : load_wide(y);
+    const auto v = hn::ConvertTo(df, hn::Sub(wide, b_zero));
+    const auto scaled = hn::Min(hn::Max(hn::Mul(hn::Mul(u, v), scale), low), high);
+    hn::StoreU(to_bytes(hn::Add(round_even(scaled), zero)), D8(), to);
+  });
 }
 
 void max_rows(const int8_t* const* rows, int64_t row_count, int64_t count, int8_t* out) {
@@ -217,10 +214,34 @@ void means(const int32_t* sums, float scale, float shift, int32_t lowest, int32_
   }
 }
 
+void interleave(const int8_t* const* in, int64_t planes, int64_t count, int8_t* out) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::CappedTag<uint8_t, 32> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto load = [&](int64_t p) HWY_ATTR {
+    return hn::LoadU(d, reinterpret_cast<const uint8_t*>(in[p] + i));
+  };
+  if (planes == 3) {
+    for (; i + lanes <= count; i += lanes, out += 3 * lanes) {
+      hn::StoreInterleaved3(load(0), load(1), load(2), d, reinterpret_cast<uint8_t*>(out));
+    }
+  } else if (planes == 4) {
+    for (; i + lanes <= count; i += lanes, out += 4 * lanes) {
+      hn::StoreInterleaved4(load(0), load(1), load(2), load(3), d, reinterpret_cast<uint8_t*>(out));
+    }
+  }
+#endif
+  for (; i < count; ++i) {
+    for (int64_t p = 0; p < planes; ++p) *out++ = in[p][i];
+  }
+}
+
 void describe(ByteSet* set) {
   set->look_up = look_up_bytes;
   set->add = add;
   set->multiply = multiply;
+  set->interleave = interleave;
   set->max_rows = max_rows;
   set->sum_rows = sum_rows;
   set->means = means;
@@ -242,14 +263,10 @@ void look_up(const ByteTable& table, const int8_t* in, int8_t* out, int64_t coun
   byte_set(isa).look_up(table, in, out, count);
 }
 
-void add_bytes(const ByteSum& sum, const int8_t* a, const int8_t* b, bool one_b, int8_t* out,
-               int64_t count, Isa isa) {
-  byte_set(isa).add(sum, a, b, one_b, out, count);
-}
+void add_bytes(const ByteSum& sum, const ByteRows& rows, Isa isa) { byte_set(isa).add(sum, rows); }
 
-void multiply_bytes(const ByteProduct& product, const int8_t* a, const int8_t* b, bool one_b,
-                    int8_t* out, int64_t count, Isa isa) {
-  byte_set(isa).multiply(product, a, b, one_b, out, count);
+void multiply_bytes(const ByteProduct& product, const ByteRows& rows, Isa isa) {
+  byte_set(isa).multiply(product, rows);
 }
 
 void max_of_byte_rows(const int8_t* const* rows, int64_t row_count, int64_t count, int8_t* out,
@@ -267,19 +284,9 @@ void finish_means(const int32_t* sums, float scale, float shift, int32_t lowest,
   byte_set(isa).means(sums, scale, shift, lowest, highest, out, count);
 }
 
-void interleave_bytes(const int8_t* const* in, int64_t planes, int64_t count, int8_t* out) {
-  if (planes == 3) {
-    const int8_t *a = in[0], *b = in[1], *c = in[2];
-    for (int64_t i = 0; i < count; ++i, out += 3) {
-      out[0] = a[i];
-      out[1] = b[i];
-      out[2] = c[i];
-    }
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t p = 0; p < planes; ++p) *out++ = in[p][i];
-  }
+void interleave_bytes(const int8_t* const* in, int64_t planes, int64_t count, int8_t* out,
+                      Isa isa) {
+  byte_set(isa).interleave(in, planes, count, out);
 }
 
 }  // namespace pte::simd

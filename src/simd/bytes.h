@@ -28,9 +28,19 @@ struct ByteSum {
   int32_t lowest = -128;
   int32_t highest = 127;
 };
-// `one_b`: b is a single value.
-void add_bytes(const ByteSum& sum, const int8_t* a, const int8_t* b, bool one_b, int8_t* out,
-               int64_t count, Isa isa = best_isa());
+// Rows of `count` values; `one_b`: a row of b is a single value.
+struct ByteRows {
+  const int8_t* a = nullptr;
+  int64_t a_stride = 0;
+  const int8_t* b = nullptr;
+  int64_t b_stride = 0;
+  bool one_b = false;
+  int8_t* out = nullptr;
+  int64_t out_stride = 0;
+  int64_t rows = 0;
+  int64_t count = 0;
+};
+void add_bytes(const ByteSum& sum, const ByteRows& rows, Isa isa = best_isa());
 
 // out = clamp(round_to_even((a - a_zero) * (b - b_zero) * scale) + zero_point, lowest, highest)
 struct ByteProduct {
@@ -41,8 +51,7 @@ struct ByteProduct {
   int32_t lowest = -128;
   int32_t highest = 127;
 };
-void multiply_bytes(const ByteProduct& product, const int8_t* a, const int8_t* b, bool one_b,
-                    int8_t* out, int64_t count, Isa isa = best_isa());
+void multiply_bytes(const ByteProduct& product, const ByteRows& rows, Isa isa = best_isa());
 
 // out[c] = max over the given rows of row[c]; at least one row.
 void max_of_byte_rows(const int8_t* const* rows, int64_t row_count, int64_t count, int8_t* out,
@@ -58,6 +67,7 @@ void finish_means(const int32_t* sums, float scale, float shift, int32_t lowest,
                   int8_t* out, int64_t count, Isa isa = best_isa());
 
 // out[i * planes + p] = in[p][i]: pixels of a few planes.
-void interleave_bytes(const int8_t* const* in, int64_t planes, int64_t count, int8_t* out);
+void interleave_bytes(const int8_t* const* in, int64_t planes, int64_t count, int8_t* out,
+                      Isa isa = best_isa());
 
 }  // namespace pte::simd

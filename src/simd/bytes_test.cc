@@ -56,13 +56,15 @@ TEST(Bytes, Sums) {
       // The largest multipliers that there are, and a negative one.
       const ByteSum sum{
           (1 << 21) - 1, -(1 << 20) + 3, (1 << (shift - 1)) + 12345, shift, -7, -90, 101};
-      check([&](int64_t count, int8_t* out,
-                Isa isa) { add_bytes(sum, a.data(), b.data(), one, out, count, isa); },
-            [&](size_t i) {
-              const int64_t total = int64_t{sum.start} + int64_t{a[i]} * sum.by_a +
-                                    int64_t{b[one ? 0 : i]} * sum.by_b;
-              return std::clamp<int64_t>((total >> shift) + sum.zero_point, -90, 101);
-            });
+      check(
+          [&](int64_t count, int8_t* out, Isa isa) {
+            add_bytes(sum, {a.data(), 0, b.data(), 0, one, out, 0, 1, count}, isa);
+          },
+          [&](size_t i) {
+            const int64_t total =
+                int64_t{sum.start} + int64_t{a[i]} * sum.by_a + int64_t{b[one ? 0 : i]} * sum.by_b;
+            return std::clamp<int64_t>((total >> shift) + sum.zero_point, -90, 101);
+          });
     }
   }
 }
@@ -73,12 +75,14 @@ TEST(Bytes, Products) {
   for (const float scale : {0.0039f, 0.5f, 1e-6f, 4.0f}) {
     for (const bool one : {false, true}) {
       const ByteProduct product{-128, 5, scale, 3, -100, 127};
-      check([&](int64_t count, int8_t* out,
-                Isa isa) { multiply_bytes(product, a.data(), b.data(), one, out, count, isa); },
-            [&](size_t i) {
-              const float scaled = static_cast<float>((a[i] + 128) * (b[one ? 0 : i] - 5)) * scale;
-              return static_cast<int>(std::clamp(std::nearbyint(scaled) + 3, -100.0f, 127.0f));
-            });
+      check(
+          [&](int64_t count, int8_t* out, Isa isa) {
+            multiply_bytes(product, {a.data(), 0, b.data(), 0, one, out, 0, 1, count}, isa);
+          },
+          [&](size_t i) {
+            const float scaled = static_cast<float>((a[i] + 128) * (b[one ? 0 : i] - 5)) * scale;
+            return static_cast<int>(std::clamp(std::nearbyint(scaled) + 3, -100.0f, 127.0f));
+          });
     }
   }
 }
@@ -111,19 +115,42 @@ TEST(Bytes, MaximaAndMeansOfRows) {
   }
 }
 
+TEST(Bytes, RowsOfPairs) {
+  const auto a = random_bytes(1000, 10);
+  const auto b = random_bytes(1000, 11);
+  const ByteSum sum{1 << 20, 1 << 19, 1 << 19, 20, 0, -128, 127};
+  for (const Isa isa : available_isas()) {
+    std::vector<int8_t> out(1000, 55);
+    add_bytes(sum, {a.data(), 40, b.data(), 0, false, out.data(), 50, 7, 37}, isa);
+    for (size_t i = 0; i < out.size(); ++i) {
+      const size_t row = i / 50, column = i % 50;
+      int64_t wanted = 55;
+      if (row < 7 && column < 37) {
+        wanted = ((1 << 19) + a[row * 40 + column] * (1 << 20) + b[column] * (1 << 19)) >> 20;
+        wanted = std::clamp<int64_t>(wanted, -128, 127);
+      }
+      ASSERT_EQ(out[i], wanted) << isa_name(isa) << " " << i;
+    }
+  }
+}
+
 TEST(Bytes, Interleave) {
-  const auto in = random_bytes(300, 9);
-  for (const int64_t planes : {1, 2, 3, 4}) {
-    std::vector<const int8_t*> from;
-    for (int64_t p = 0; p < planes; ++p) from.push_back(in.data() + p * 50);
-    std::vector<int8_t> out(static_cast<size_t>(planes * 50 + 1), 99);
-    interleave_bytes(from.data(), planes, 50, out.data());
-    for (int64_t i = 0; i < 50; ++i) {
-      for (int64_t p = 0; p < planes; ++p) {
-        ASSERT_EQ(out[static_cast<size_t>(i * planes + p)], from[static_cast<size_t>(p)][i]);
+  const auto in = random_bytes(1000, 9);
+  for (const Isa isa : available_isas()) {
+    for (const int64_t planes : {1, 2, 3, 4, 5}) {
+      for (const int64_t count : {0, 1, 31, 32, 33, 150}) {
+        std::vector<const int8_t*> from;
+        for (int64_t p = 0; p < planes; ++p) from.push_back(in.data() + p * 155);
+        std::vector<int8_t> out(static_cast<size_t>(planes * count + 1), 99);
+        interleave_bytes(from.data(), planes, count, out.data(), isa);
+        for (int64_t i = 0; i < count; ++i) {
+          for (int64_t p = 0; p < planes; ++p) {
+            ASSERT_EQ(out[static_cast<size_t>(i * planes + p)], from[static_cast<size_t>(p)][i]);
+          }
+        }
+        EXPECT_EQ(out.back(), 99);
       }
     }
-    EXPECT_EQ(out.back(), 99);
   }
 }
 

@@ -119,10 +119,11 @@ TEST(QConv2d, AwkwardSizes) {
     check(make_shape(9, 6, 12, 3, 1, 2, 3, 2), isa);
     check(make_shape(9, 8, 8, 1, 2, 0), isa);
     check(make_shape(9, 8, 8, 1, 1, 1), isa);
-    for (const int64_t channels : {2, 7, 16, 19, 40}) {
+    for (const int64_t channels : {2, 7, 16, 19, 32, 40, 64, 100, 150}) {
       for (const int64_t stride : {1, 2}) {
         check(make_shape(7, channels, channels, 3, stride, 1, channels), isa);
         check(make_shape(7, channels, channels, 5, stride, 2, channels), isa, -128, 127);
+        check(make_shape(11, channels, channels, 3, stride, 4, channels, 2), isa, 127, 0);
       }
     }
   }
