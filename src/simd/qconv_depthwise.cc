@@ -8,6 +8,7 @@ namespace pte::simd {
 namespace {
 
 constexpr int64_t kBlock = 64;
+constexpr int64_t kMostSpan = 4;
 constexpr int64_t kWantedTasks = 16;
 
 class WovenDepthwise final : public QConv2dImpl {
@@ -21,10 +22,11 @@ class WovenDepthwise final : public QConv2dImpl {
     if (s.n == 0) return;
     const int64_t bands =
         std::clamp<int64_t>(ceil_div(kWantedTasks, s.n * blocks_), 1, std::max<int64_t>(out_h_, 1));
-    band_rows_ = ceil_div(out_h_, bands);
+    band_rows_ = ceil_div(ceil_div(out_h_, bands), kMostSpan) * kMostSpan;
     bands_ = ceil_div(out_h_, band_rows_);
     tasks_ = s.n * blocks_ * bands_;
-    scratch_bytes_ = static_cast<size_t>(whole_lines(s.kernel_h * 8) + width_ * groups_ * 4 * 64);
+    scratch_bytes_ =
+        static_cast<size_t>(whole_lines(kMostSpan * s.kernel_h * 8) + width_ * groups_ * 4 * 64);
   }
 
   size_t packed_bytes() const override { return static_cast<size_t>(blocks_ * block_bytes()); }
@@ -36,24 +38,27 @@ class WovenDepthwise final : public QConv2dImpl {
     std::memset(packed, 0, packed_bytes());
     for (int64_t c = 0; c < s.in_channels; ++c) {
       std::byte* block = packed + c / kBlock * block_bytes();
-      const int64_t lanes = lanes_of(c / kBlock);
+      const int64_t span = span_of(c / kBlock);
       const int64_t in_block = c % kBlock;
       const int64_t vector = in_block % 16 / 4;
       const int64_t element = in_block / 16 * 4 + in_block % 4;
+      // The same for each output row of a span.
+      const int64_t copy = 16 / span;
       int32_t sum = 0;
       for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
         for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
           const int8_t w = weights[(c * s.kernel_h + ky) * s.kernel_w + kx];
           sum += w;
-          const int64_t at =
-              ((kx * groups_ + ky / 4) * 4 + vector) * 16 * lanes + element * 4 + ky % 4;
-          std::memcpy(block + at, &w, 1);
+          const int64_t at = ((kx * groups_ + ky / 4) * 4 + vector) * 64 + element * 4 + ky % 4;
+          for (int64_t l = 0; l < span; ++l) std::memcpy(block + at + l * copy * 4, &w, 1);
         }
       }
-      const int64_t entry = vector * 4 * lanes + element;
       const int32_t start = (bias == nullptr ? 0 : bias[c]) - offset * sum;
-      std::memcpy(block + weight_bytes() + entry * 4, &start, 4);
-      std::memcpy(block + weight_bytes() + kBlock * 4 + entry * 4, &scale[c], 4);
+      for (int64_t l = 0; l < span; ++l) {
+        const int64_t entry = vector * 16 + element + l * copy;
+        std::memcpy(block + weight_bytes() + entry * 4, &start, 4);
+        std::memcpy(block + weight_bytes() + kBlock * 4 + entry * 4, &scale[c], 4);
+      }
     }
   }
 
@@ -62,7 +67,7 @@ class WovenDepthwise final : public QConv2dImpl {
     const Conv2dShape& s = shape_.conv;
     auto* bytes = static_cast<std::byte*>(scratch);
     const auto** rows = reinterpret_cast<const int8_t**>(bytes);
-    std::byte* woven = bytes + whole_lines(s.kernel_h * 8);
+    std::byte* woven = bytes + whole_lines(kMostSpan * s.kernel_h * 8);
     WovenRow row;
     row.rows = rows;
     row.kernel_h = s.kernel_h;
@@ -86,36 +91,42 @@ class WovenDepthwise final : public QConv2dImpl {
       const int64_t image = task / blocks_ / bands_;
       const std::byte* packed = packed_.as<std::byte>() + block * block_bytes();
       const int64_t first = block * kBlock;
-      row.lanes = lanes_of(block);
+      row.span = span_of(block);
       row.channels = std::min(kBlock, s.in_channels - first);
       row.weights = packed;
       row.bias = reinterpret_cast<const int32_t*>(packed + weight_bytes());
       row.scale = reinterpret_cast<const float*>(packed + weight_bytes() + kBlock * 4);
-      const int64_t column = groups_ * 64 * row.lanes;
+      const int64_t column = groups_ * 4 * 64;
       row.to = woven + left * column;
       std::memset(woven, row.padding, static_cast<size_t>(left * column));
       std::memset(row.to + row.width * column, row.padding,
                   static_cast<size_t>((width_ - left - row.width) * column));
       const int64_t last = std::min((band + 1) * band_rows_, out_h_);
-      for (int64_t y = band * band_rows_; y < last; ++y) {
-        for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-          const int64_t in = y * s.stride_h - s.pad_top + ky * s.dilation_h;
-          rows[ky] = in < 0 || in >= s.h
-                         ? nullptr
-                         : args.input + ((image * s.h + in) * s.w) * args.input_stride + first;
+      for (int64_t y = band * band_rows_; y < last; y += row.span) {
+        for (int64_t l = 0; l < row.span; ++l) {
+          const bool there = y + l < last;
+          for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+            const int64_t in = (y + l) * s.stride_h - s.pad_top + ky * s.dilation_h;
+            rows[l * s.kernel_h + ky] =
+                !there || in < 0 || in >= s.h
+                    ? nullptr
+                    : args.input + ((image * s.h + in) * s.w) * args.input_stride + first;
+          }
+          row.out[l] =
+              there ? args.output + (image * out_h_ + y + l) * out_w_ * args.output_stride + first
+                    : nullptr;
         }
         rows_.weave(row);
-        row.out = args.output + (image * out_h_ + y) * out_w_ * args.output_stride + first;
         rows_.multiply(row);
       }
     }
   }
 
  private:
-  // Vectors of 16, 32 or 64 bytes: the last block may be narrow.
-  int64_t lanes_of(int64_t block) const {
+  // A narrow last block leaves room for more output rows.
+  int64_t span_of(int64_t block) const {
     const int64_t channels = std::min(kBlock, shape_.conv.in_channels - block * kBlock);
-    return channels <= 16 ? 1 : channels <= 32 ? 2 : 4;
+    return channels <= 16 ? 4 : channels <= 32 ? 2 : 1;
   }
   int64_t weight_bytes() const { return shape_.conv.kernel_w * groups_ * 4 * kBlock; }
   int64_t block_bytes() const { return weight_bytes() + 2 * kBlock * 4; }
