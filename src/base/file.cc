@@ -71,8 +71,8 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (size == 0) return file;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return io_error(path, "map");
-  file.owner_ = std::shared_ptr<const void>(data, Unmap{size, stamp_from(info)});
   file.bytes_ = {static_cast<const std::byte*>(data), size};
+  file.owner_ = std::shared_ptr<const void>(data, Unmap{file.bytes_, stamp_from(info)});
   return file;
 }
 

@@ -34,11 +34,10 @@ int drop_code(dl_phdr_info* object, size_t, void*) {
 
 }  // namespace
 
-void Unmap::operator()(const void* data) const { ::munmap(const_cast<void*>(data), size); }
+void Unmap::operator()(const void* data) const { ::munmap(const_cast<void*>(data), file.size()); }
 
-const FileStamp* stamp_of(const std::shared_ptr<const void>& owner) {
-  const Unmap* unmap = std::get_deleter<Unmap>(owner);
-  return unmap == nullptr ? nullptr : &unmap->stamp;
+const Unmap* mapping_of(const std::shared_ptr<const void>& owner) {
+  return std::get_deleter<Unmap>(owner);
 }
 
 void release_pages(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {

@@ -22,12 +22,12 @@ struct FileStamp {
 
 // How the owner of a mapped file's bytes lets go of them; see MappedFile::owner().
 struct Unmap {
-  size_t size = 0;
+  std::span<const std::byte> file;  // the whole of it
   FileStamp stamp;
   void operator()(const void* data) const;
 };
 // Of memory that MappedFile::open() mapped; else null.
-const FileStamp* stamp_of(const std::shared_ptr<const void>& owner);
+const Unmap* mapping_of(const std::shared_ptr<const void>& owner);
 
 // Takes the pages that hold `bytes` out of this process until they are read again, if `owner` maps
 // a file; other memory is left alone. For whoever has read a whole weight and goes on to the next.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <set>
 
 #include "base/pages.h"
 #include "base/sha256.h"
@@ -32,16 +33,16 @@ std::string layout_text(const Tensor& tensor) {
 }
 
 // Of a file that can be told from its later states.
-const FileStamp* settled_stamp(const Tensor& tensor) {
-  const FileStamp* stamp = stamp_of(tensor.owner());
-  if (stamp == nullptr || !stamp->settled) return nullptr;
-  const auto* base = static_cast<const std::byte*>(tensor.owner().get());
-  return tensor.data() >= base && tensor.data() < base + stamp->size ? stamp : nullptr;
+const Unmap* settled_file(const Tensor& tensor) {
+  const Unmap* mapping = mapping_of(tensor.owner());
+  if (mapping == nullptr || !mapping->stamp.settled) return nullptr;
+  const std::byte* begin = mapping->file.data();
+  return tensor.data() >= begin && tensor.data() < begin + mapping->file.size() ? mapping : nullptr;
 }
 
 bool has_stamps(const PackJob& job) {
   return std::all_of(job.sources.begin(), job.sources.end(),
-                     [](const Tensor& source) { return settled_stamp(source) != nullptr; });
+                     [](const Tensor& source) { return settled_file(source) != nullptr; });
 }
 
 // By stamps where there are some, else by addresses, which say something only while their owners
@@ -50,10 +51,10 @@ std::string place_text(const PackJob& job) {
   std::string text = fmt::format("{}|{}", job.what, job.buffer.size());
   for (const Tensor& source : job.sources) {
     text += '|' + layout_text(source);
-    if (const FileStamp* stamp = settled_stamp(source)) {
-      const auto* base = static_cast<const std::byte*>(source.owner().get());
-      text += fmt::format(" file {}:{}:{}:{}:{} at {}", stamp->device, stamp->inode, stamp->size,
-                          stamp->modified, stamp->changed, source.data() - base);
+    if (const Unmap* mapping = settled_file(source)) {
+      const FileStamp& stamp = mapping->stamp;
+      text += fmt::format(" file {}:{}:{}:{}:{} at {}", stamp.device, stamp.inode, stamp.size,
+                          stamp.modified, stamp.changed, source.data() - mapping->file.data());
     } else {
       text += fmt::format(" memory {}", fmt::ptr(source.data()));
     }
@@ -86,7 +87,7 @@ struct Slot {
   bool fits(const PackJob& job) const {
     size_t at = 0;
     for (const Tensor& source : job.sources) {
-      if (settled_stamp(source) != nullptr) continue;
+      if (settled_file(source) != nullptr) continue;
       // Another owner at the same address is another weight.
       if (at == owners.size() || owners[at].expired() || owners[at].owner_before(source.owner()) ||
           source.owner().owner_before(owners[at])) {
@@ -110,7 +111,7 @@ struct Slot {
     bytes = job.buffer.bytes();
     owners.clear();
     for (const Tensor& source : job.sources) {
-      if (settled_stamp(source) == nullptr) owners.emplace_back(source.owner());
+      if (settled_file(source) == nullptr) owners.emplace_back(source.owner());
     }
   }
 };
@@ -266,6 +267,16 @@ class Packer {
       return {};
     };
     PTE_CHECK(for_each(make_one));
+    // What lies beside the weights in their files is read again when something needs it.
+    std::set<const Unmap*> files;
+    for (const PackJob& job : jobs_) {
+      for (const Tensor& source : job.sources) {
+        const Unmap* mapping = mapping_of(source.owner());
+        if (mapping != nullptr && files.insert(mapping).second) {
+          release_pages(mapping->file, source.owner());
+        }
+      }
+    }
     report_.packed += static_cast<size_t>(std::count(made.begin(), made.end(), 1));
     report_.shared += static_cast<size_t>(std::count(shared.begin(), shared.end(), 1));
     return {};

@@ -67,8 +67,9 @@ Tensor mapped_tensor(int64_t count, uint8_t first, uint64_t inode) {
   stamp.inode = inode;
   stamp.size = bytes.nbytes();
   stamp.settled = true;
-  return Tensor::view(DType::kUInt8, {count}, {1}, static_cast<const std::byte*>(memory),
-                      std::shared_ptr<const void>(memory, Unmap{bytes.nbytes(), stamp}));
+  const std::span<const std::byte> mapped(static_cast<const std::byte*>(memory), bytes.nbytes());
+  return Tensor::view(DType::kUInt8, {count}, {1}, mapped.data(),
+                      std::shared_ptr<const void>(memory, Unmap{mapped, stamp}));
 }
 
 class PackingTest : public ::testing::Test {

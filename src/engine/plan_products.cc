@@ -43,7 +43,7 @@ std::string with_epilogue(std::string name, const Group& group) {
 
 std::string list_text(std::initializer_list<int64_t> numbers) {
   std::string text;
-  for (const int64_t number : numbers) text += fmt::format(" {}", number);
+  for (const int64_t number : numbers) text.append(" ").append(std::to_string(number));
   return text;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/sha256.h"
 #include "engine/planner.h"
 #include "engine/quantized.h"
 #include "passes/rewrite.h"
@@ -161,7 +162,7 @@ Result<bool> Planner::byte_weights(const Node* node, size_t bias_arg, size_t out
         value != nullptr && value->is_constant() ? module_.data_of(value) : nullptr;
     if (data == nullptr || !data->has_data()) return unsupported("it is no constant");
     if (data->dtype() != dtype) return unsupported("it is {}", dtype_name(data->dtype()));
-    return data->contiguous();
+    return *data;
   };
   const auto from = quantization(*node, 1);
   const auto to = quantization(*node, out_arg);
@@ -173,6 +174,7 @@ Result<bool> Planner::byte_weights(const Node* node, size_t bias_arg, size_t out
   weights = std::move(*found);
   auto factors = constant_of(4, DType::kFloat32);
   if (!factors) return no("scales: " + factors.error().message);
+  PTE_TRY(factors, factors->contiguous());
   if (factors->numel() != 1 && factors->numel() != channels) return no("its scales do not fit");
   scales.resize(static_cast<size_t>(channels));
   for (size_t i = 0; i < scales.size(); ++i) {
@@ -183,11 +185,39 @@ Result<bool> Planner::byte_weights(const Node* node, size_t bias_arg, size_t out
   auto adds = constant_of(bias_arg, DType::kInt32);
   if (!adds) return no("bias: " + adds.error().message);
   if (adds->numel() != channels) return no("its bias does not fit");
-  bias = std::move(*adds);
+  PTE_TRY(bias, adds->contiguous());
   return true;
 }
 
-// Packs the weights, unless the first planning has.
+// Its bias and scales are few: they are part of what it is.
+PackJob byte_job(const simd::QConv2d& kernel, const Tensor& weights, const Tensor& bias,
+                 const std::vector<float>& scales, simd::Isa isa) {
+  const simd::QConv2dShape& shape = kernel.shape();
+  const simd::Conv2dShape& s = shape.conv;
+  PackJob job;
+  job.what = "int8 conv";
+  for (const int64_t number :
+       {s.n, s.h, s.w, s.in_channels, s.out_channels, s.kernel_h, s.kernel_w, s.stride_h,
+        s.stride_w, s.pad_top, s.pad_left, s.pad_bottom, s.pad_right, s.dilation_h, s.dilation_w,
+        s.groups, int64_t{shape.input_zero_point}, int64_t{shape.output_zero_point},
+        int64_t{shape.lowest}, int64_t{shape.highest}}) {
+    job.what.append(" ").append(std::to_string(number));
+  }
+  const std::span<const float> factors(scales);
+  job.what += fmt::format(" bias {} scales {} {}", sha256_hex(bias.bytes()).substr(0, 32),
+                          sha256_hex(std::as_bytes(factors)).substr(0, 32), simd::isa_name(isa));
+  job.sources = {weights};
+  job.buffer = kernel.buffer();
+  job.pack = [kernel, weights, bias, scales](std::byte* to) -> Status {
+    PTE_TRY(const Tensor dense, weights.contiguous());
+    kernel.pack(dense.data_as<int8_t>(), bias.numel() == 0 ? nullptr : bias.data_as<int32_t>(),
+                scales.data(), to);
+    return {};
+  };
+  return job;
+}
+
+// Says what is to be packed, unless the first planning has.
 Result<bool> Planner::byte_kernel(const Node* node, simd::QConv2dShape shape, size_t out_arg,
                                   const TableGroup* table, const Tensor& weights,
                                   const Tensor& bias, const std::vector<float>& scales) {
@@ -198,10 +228,9 @@ Result<bool> Planner::byte_kernel(const Node* node, simd::QConv2dShape shape, si
     shape.highest = limits->second;
   }
   if (kernels_.bytes.contains(node)) return true;
-  auto made = simd::QConv2d::make(shape, weights.data_as<int8_t>(),
-                                  bias.numel() == 0 ? nullptr : bias.data_as<int32_t>(),
-                                  scales.data(), options_.isa);
+  auto made = simd::QConv2d::unpacked(shape, options_.isa);
   if (!made) return no(made.error().message);
+  kernels_.packing.insert_or_assign(node, byte_job(*made, weights, bias, scales, options_.isa));
   kernels_.bytes.emplace(node, std::move(*made));
   return true;
 }

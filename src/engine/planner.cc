@@ -287,7 +287,7 @@ Status Planner::plan_group(const Group& group) {
 
 // ---- the whole
 
-Result<Plan> Planner::run() {
+Status Planner::walk() {
   std::set<std::string, std::less<>> states;
   for (const ir::Output& output : graph_.outputs()) {
     if (output.kind == ir::OutputKind::kBufferMutation) return unsupported("it writes a constant");
@@ -336,13 +336,14 @@ Result<Plan> Planner::run() {
         node->op().has(kTagHigherOrder)) {
       return unsupported("it calls {}", node->op().full_name());
     }
-    PTE_CHECK(plan_node(node).at(fmt::format("'{}'", node->result()->name())));
+    if (Status done = plan_node(node); !done) {
+      return std::move(done.error()).at(fmt::format("'{}'", node->result()->name()));
+    }
   }
-  PTE_CHECK(finish());
-  return std::move(plan_);
+  return {};
 }
 
-Status Planner::finish() {
+Result<Plan> Planner::finish() {
   for (const ir::Output& output : graph_.outputs()) {
     if (output.kind != ir::OutputKind::kUser) continue;
     if (output.value == nullptr) {
@@ -398,7 +399,7 @@ Status Planner::finish() {
     return make_error(Code::kResourceLimit, "the arena takes {} bytes, more than the limit of {}",
                       plan_.arena_bytes, options_.memory_limit);
   }
-  return {};
+  return std::move(plan_);
 }
 
 // Last of all, when nothing reads the old values any more.
@@ -480,11 +481,15 @@ Result<Plan> make_plan(const ir::Module& module, const ir::Graph& graph,
     return plan;
   };
   Planner first(module, graph, options, none, kernels);
-  PTE_TRY(Plan plan, first.run());
-  if (!options.alias) return with_packing(std::move(plan));
-  const Presets presets = first.found();
-  if (presets.values.empty()) return with_packing(std::move(plan));
-  PTE_TRY(plan, Planner(module, graph, options, presets, kernels).run());
+  PTE_CHECK(first.walk());
+  const Presets presets = options.alias ? first.found() : none;
+  if (presets.values.empty()) {
+    PTE_TRY(Plan plan, first.finish());
+    return with_packing(std::move(plan));
+  }
+  Planner second(module, graph, options, presets, kernels);
+  PTE_CHECK(second.walk());
+  PTE_TRY(Plan plan, second.finish());
   return with_packing(std::move(plan));
 }
 

@@ -128,9 +128,11 @@ class Planner {
           const Presets& presets, Kernels& kernels)
       : module_(module), graph_(graph), options_(options), presets_(presets), kernels_(kernels) {}
 
-  Result<Plan> run();
-  // After run(): what a second planning may write in place.
+  // Steps and layouts; then the outputs and the arena.
+  Status walk();
+  // After walk(): what a second planning may write in place.
   Presets found() const;
+  Result<Plan> finish();
 
  private:
   using Fits = bool (*)(const Operand&);
@@ -205,7 +207,6 @@ class Planner {
            const std::vector<Operand>& reads, const std::vector<Operand>& writes,
            std::string reason = {});
   void touch(size_t buffer, int64_t step);
-  Status finish();
 
   const ir::Module& module_;
   const ir::Graph& graph_;

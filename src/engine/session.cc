@@ -92,6 +92,7 @@ Status Session::State::start() {
   how.plan.memory_limit = options.reference.memory_limit;
   how.disable = options.disable;
   how.data = options.reference.data;
+  how.lean = options.lean;
   source = std::make_unique<Source>(*program, *method, std::move(how));
   dynamic = source->is_dynamic();
   const size_t count = method->inputs.size();

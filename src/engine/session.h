@@ -27,6 +27,10 @@ namespace pte::engine {
 struct Options {
   int threads = 1;  // the caller's among them; 0: one for each core
   PlanOptions plan;
+  // Gives back memory and the pages of code between the steps of loading, of which none calls what
+  // the one before it did: for a process that loads one program and is in no hurry, as this takes
+  // all of its threads a millisecond or two.
+  bool lean = false;
   // A folder for files of packed weights, which later loads map instead of packing (packing.h says
   // what lies there); empty: none. One that cannot be used is a note in packing().
   std::string packed_cache;

@@ -1,5 +1,6 @@
 #include "engine/source.h"
 
+#include "base/pages.h"
 #include "engine/optimize.h"
 #include "lowering/lift.h"
 #include "runtime/inputs.h"
@@ -62,7 +63,12 @@ Result<Specialised> Source::plan(const std::vector<Sizes>& sizes) {
   const bool dynamic = is_dynamic();
   if (dynamic) lift.input_sizes = sizes;
   ir::Module module;
+  const auto step_is_done = [&] {
+    if (options_.lean) leave_step();
+  };
+  step_is_done();
   PTE_CHECK(lowering::lift_method(program_, method_, module, lift));
+  step_is_done();
   ir::Graph& graph = *module.methods.at(method_.name).graph;
   Specialised out;
   for (size_t i = 0; i < method_.inputs.size(); ++i) {
@@ -73,7 +79,9 @@ Result<Specialised> Source::plan(const std::vector<Sizes>& sizes) {
   passes::Options quiet;
   quiet.disable = options_.disable;
   PTE_TRY([[maybe_unused]] const auto timings, optimize(module, quiet));
+  step_is_done();
   PTE_TRY(out.plan, make_plan(module, graph, options_.plan));
+  step_is_done();
   for (const std::string& name : out.plan.states) {
     for (StateInfo& state : states) {
       if (state.name == name) out.states.push_back(std::move(state));

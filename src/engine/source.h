@@ -32,6 +32,7 @@ class Source {
     PlanOptions plan;
     std::vector<std::string> disable;  // passes to leave out
     std::shared_ptr<const program::DataMap> data;
+    bool lean = false;  // see engine::Options
   };
 
   Source(const program::Program& program, const program::Method& method, Options options)

@@ -209,8 +209,13 @@ void Graph::erase_input(size_t index) {
 }
 
 Value* Graph::constant(const std::string& key, TensorType type) {
+  // Keys that are numbered differ at their ends.
+  const char end = key.empty() ? '\0' : key.back();
   for (Value* value : constants_) {
-    if (*value->constant_ == key) return value;
+    const std::string& other = *value->constant_;
+    if (other.size() == key.size() && (key.empty() || other.back() == end) && other == key) {
+      return value;
+    }
   }
   std::string name = key;
   for (char& c : name) {

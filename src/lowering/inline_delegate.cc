@@ -1,5 +1,7 @@
 #include "lowering/inline_delegate.h"
 
+#include <unordered_map>
+
 #include "backends/xnnpack/lift.h"
 #include "program/quote.h"
 
@@ -8,7 +10,7 @@ namespace {
 
 using ir::Arg;
 using ir::Value;
-using Mapping = std::map<const Value*, Value*>;
+using Mapping = std::unordered_map<const Value*, Value*>;
 
 Arg mapped(const Arg& arg, const Mapping& values) {
   if (const Value* value = arg.value()) return Arg(values.at(value));
@@ -61,6 +63,7 @@ Result<InlinedCall> DelegateInliner::call(ir::Graph& graph, const program::Deleg
   const ir::Module& inner = lifted.module;
   const ir::Graph& body = *inner.methods.at("forward").graph;
   Mapping values;
+  values.reserve(2 * body.constants().size() + 2 * body.nodes().size());
   for (size_t i = 0; i < body.inputs().size(); ++i) {
     PTE_TRY(Value * argument, read(lifted.input_args[i]));
     if (argument->type() != body.inputs()[i]->type()) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cstdlib>
+#include <mutex>
 #include <unordered_map>
 
 namespace pte {
@@ -228,40 +230,61 @@ void apply_out_column(std::string_view out, OpInfo& op) {
   }
 }
 
-struct Table {
-  std::vector<OpInfo> ops;
-  std::unordered_map<std::string, const OpInfo*> by_name;
-  std::unordered_map<std::string, const OpInfo*> by_target;
-  std::unordered_map<std::string, const OpInfo*> by_out;
-
-  Table() {
-    ops.reserve(std::size(kRows));
-    for (const Row& row : kRows) {
-      Result<OpInfo> parsed = parse_schema(row.schema);
-      // The rows are part of the program: a bad one is a defect that ops_test reports by name.
-      OpInfo op = parsed.has_value() ? std::move(*parsed) : OpInfo{};
-      op.op = static_cast<Op>(ops.size());
-      op.tags = row.tags;
-      apply_out_column(row.out, op);
-      ops.push_back(std::move(op));
-    }
-    for (const OpInfo& op : ops) {
-      by_name.emplace(op.full_name(), &op);
-      by_target.emplace(op.target(), &op);
-      if (op.callable()) by_out.emplace(op.out_name, &op);
+// Rows are parsed when they are first asked for: a program calls few of them, and starts at once.
+class Table {
+ public:
+  Table() : ops_(std::size(kRows)), parsed_(std::size(kRows)) {
+    by_name_.reserve(std::size(kRows));
+    by_out_.reserve(std::size(kRows));
+    for (size_t i = 0; i < std::size(kRows); ++i) {
+      const auto name = [](std::string_view text) { return text.substr(0, text.find('(')); };
+      by_name_.emplace(name(kRows[i].schema), i);
+      if (!kRows[i].out.empty()) by_out_.emplace(name(kRows[i].out), i);
     }
   }
+
+  const OpInfo& at(size_t index) const {
+    if (!parsed_[index].load(std::memory_order_acquire)) parse(index);
+    return ops_[index];
+  }
+  const OpInfo* find_name(std::string_view name) const { return find(by_name_, name); }
+  const OpInfo* find_out(std::string_view name) const { return find(by_out_, name); }
+  std::span<const OpInfo> all() const {
+    for (size_t i = 0; i < ops_.size(); ++i) at(i);
+    return ops_;
+  }
+
+ private:
+  using Index = std::unordered_map<std::string_view, size_t>;
+
+  const OpInfo* find(const Index& index, std::string_view key) const {
+    const auto it = index.find(key);
+    return it == index.end() ? nullptr : &at(it->second);
+  }
+
+  void parse(size_t index) const {
+    const std::lock_guard lock(mutex_);
+    if (parsed_[index].load(std::memory_order_relaxed)) return;
+    Result<OpInfo> parsed = parse_schema(kRows[index].schema);
+    // The rows are part of the program: a bad one is a defect that ops_test reports by name.
+    OpInfo op = parsed.has_value() ? std::move(*parsed) : OpInfo{};
+    op.op = static_cast<Op>(index);
+    op.tags = kRows[index].tags;
+    apply_out_column(kRows[index].out, op);
+    ops_[index] = std::move(op);
+    parsed_[index].store(true, std::memory_order_release);
+  }
+
+  mutable std::mutex mutex_;
+  mutable std::vector<OpInfo> ops_;
+  mutable std::vector<std::atomic<bool>> parsed_;
+  Index by_name_;
+  Index by_out_;
 };
 
 const Table& table() {
-  static const Table instance;
+  static const Table& instance = *new Table;
   return instance;
-}
-
-const OpInfo* find_in(const std::unordered_map<std::string, const OpInfo*>& map,
-                      std::string_view key) {
-  const auto it = map.find(std::string(key));
-  return it == map.end() ? nullptr : it->second;
 }
 
 }  // namespace
@@ -283,21 +306,26 @@ int OpInfo::arg_index(std::string_view arg) const {
   return -1;
 }
 
-std::span<const OpInfo> all_ops() { return table().ops; }
+std::span<const OpInfo> all_ops() { return table().all(); }
 
-const OpInfo& info(Op op) { return table().ops[static_cast<size_t>(op)]; }
+const OpInfo& info(Op op) { return table().at(static_cast<size_t>(op)); }
 
-const OpInfo* find_op(std::string_view full_name) { return find_in(table().by_name, full_name); }
+const OpInfo* find_op(std::string_view full_name) { return table().find_name(full_name); }
 
 const OpInfo* find_op_by_target(std::string_view target) {
   constexpr std::string_view kPrefix = "torch.ops.";
   if (target.starts_with(kPrefix)) target.remove_prefix(kPrefix.size());
-  return find_in(table().by_target, target);
+  // "aten.add.Tensor", "aten.relu.default"
+  const size_t first = target.find('.');
+  const size_t last = target.rfind('.');
+  if (first == std::string_view::npos || first == last) return nullptr;
+  std::string name(target.substr(0, first));
+  name.append("::").append(target.substr(first + 1, last - first - 1));
+  if (target.substr(last) != ".default") name.append(target.substr(last));
+  return find_op(name);
 }
 
-const OpInfo* find_op_by_out(std::string_view out_name) {
-  return find_in(table().by_out, out_name);
-}
+const OpInfo* find_op_by_out(std::string_view out_name) { return table().find_out(out_name); }
 
 Result<OpInfo> parse_schema(std::string_view text) { return SchemaParser(text).parse(); }
 

@@ -96,7 +96,7 @@ TEST(PackedLayout, BytesAreThoseOfTheVersion) {
            "that "
            "files of packed weights are written anew, and put the digest here";
   }
-  EXPECT_EQ(kPackedLayout, 1U);
+  EXPECT_EQ(kPackedLayout, 2U);
 }
 
 TEST(Buffer, CopiesSeeWhatIsProvidedLater) {

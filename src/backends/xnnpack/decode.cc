@@ -79,7 +79,9 @@ class Decoder {
     }
     external_seen_.assign(graph_.num_externs, false);
     for (uint32_t i = 0; i < source_.values()->size(); ++i) {
-      PTE_CHECK(value(source_.values()->Get(i)).at(fmt::format("XNNPACK payload: value {}", i)));
+      if (Status done = value(source_.values()->Get(i)); !done) {
+        return std::move(done.error()).at(fmt::format("XNNPACK payload: value {}", i));
+      }
     }
     defined_.assign(graph_.values.size(), false);
     for (size_t i = 0; i < graph_.values.size(); ++i) {
@@ -87,7 +89,9 @@ class Decoder {
       defined_[i] = v.constant != kNone || (v.flags & kExternalInput) != 0;
     }
     for (uint32_t i = 0; i < source_.nodes()->size(); ++i) {
-      PTE_CHECK(node(source_.nodes()->Get(i)).at(fmt::format("XNNPACK payload: node {}", i)));
+      if (Status done = node(source_.nodes()->Get(i)); !done) {
+        return std::move(done.error()).at(fmt::format("XNNPACK payload: node {}", i));
+      }
     }
     for (size_t i = 0; i < graph_.values.size(); ++i) {
       if ((graph_.values[i].flags & kExternalOutput) != 0 && !defined_[i]) {

@@ -28,12 +28,16 @@ Result<Lifted> lift(const XnnGraph& graph, std::span<const TensorType> args) {
 
 Result<Lifted> Lifter::run() {
   for (uint32_t id = 0; id < source_.values.size(); ++id) {
-    PTE_CHECK(check_value(id).at(fmt::format("XNNPACK value {}", id)));
+    if (Status done = check_value(id); !done) {
+      return std::move(done.error()).at(fmt::format("XNNPACK value {}", id));
+    }
   }
   PTE_CHECK(add_inputs());
   for (size_t i = 0; i < source_.nodes.size(); ++i) {
-    PTE_CHECK(lift(source_.nodes[i])
-                  .at(fmt::format("XNNPACK node {} ({})", i, node_name(source_.nodes[i].kind))));
+    if (Status done = lift(source_.nodes[i]); !done) {
+      return std::move(done.error())
+          .at(fmt::format("XNNPACK node {} ({})", i, node_name(source_.nodes[i].kind)));
+    }
   }
   PTE_CHECK(add_outputs());
   return std::move(lifted_);
