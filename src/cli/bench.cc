@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/pages.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/plugins.h"
@@ -56,6 +57,7 @@ std::string time_text(double milliseconds) {
 Result<int> bench(const Flags& flags, const Context& context) {
   const std::string& file = flags.inputs.file;
   const double begin = now();
+  if (flags.packed_cache.empty()) leave_step();
   PTE_TRY(MappedFile mapped, MappedFile::open(file));
   if (program::is_bundle(mapped.bytes())) {
     PTE_TRY(program::Bundle bundle, program::read_bundle(mapped));
@@ -72,10 +74,12 @@ Result<int> bench(const Flags& flags, const Context& context) {
   options.reference_only = flags.engine == "reference";
   options.plan.winograd = flags.winograd;
   options.packed_cache = flags.packed_cache;
+  options.lean = flags.packed_cache.empty();
   PTE_TRY(options.reference.data, load_data(flags.data));
   PTE_TRY(options.reference.custom_ops, load_plugins(flags.plugins));
   PTE_TRY(const auto session, engine::Session::load(program, flags.method, options).at(file));
   const double load = now() - begin;
+  leave_step();
 
   InputFlags wanted = flags.inputs;
   if (wanted.inputs.empty() && !wanted.random) wanted.random = 0;

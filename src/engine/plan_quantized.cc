@@ -189,6 +189,8 @@ Result<bool> Planner::byte_weights(const Node* node, size_t bias_arg, size_t out
   return true;
 }
 
+namespace {
+
 // Its bias and scales are few: they are part of what it is.
 PackJob byte_job(const simd::QConv2d& kernel, const Tensor& weights, const Tensor& bias,
                  const std::vector<float>& scales, simd::Isa isa) {
@@ -196,11 +198,26 @@ PackJob byte_job(const simd::QConv2d& kernel, const Tensor& weights, const Tenso
   const simd::Conv2dShape& s = shape.conv;
   PackJob job;
   job.what = "int8 conv";
-  for (const int64_t number :
-       {s.n, s.h, s.w, s.in_channels, s.out_channels, s.kernel_h, s.kernel_w, s.stride_h,
-        s.stride_w, s.pad_top, s.pad_left, s.pad_bottom, s.pad_right, s.dilation_h, s.dilation_w,
-        s.groups, int64_t{shape.input_zero_point}, int64_t{shape.output_zero_point},
-        int64_t{shape.lowest}, int64_t{shape.highest}}) {
+  for (const int64_t number : {s.n,
+                               s.h,
+                               s.w,
+                               s.in_channels,
+                               s.out_channels,
+                               s.kernel_h,
+                               s.kernel_w,
+                               s.stride_h,
+                               s.stride_w,
+                               s.pad_top,
+                               s.pad_left,
+                               s.pad_bottom,
+                               s.pad_right,
+                               s.dilation_h,
+                               s.dilation_w,
+                               s.groups,
+                               int64_t{shape.input_zero_point},
+                               int64_t{shape.output_zero_point},
+                               int64_t{shape.lowest},
+                               int64_t{shape.highest}}) {
     job.what.append(" ").append(std::to_string(number));
   }
   const std::span<const float> factors(scales);
@@ -216,6 +233,8 @@ PackJob byte_job(const simd::QConv2d& kernel, const Tensor& weights, const Tenso
   };
   return job;
 }
+
+}  // namespace
 
 // Says what is to be packed, unless the first planning has.
 Result<bool> Planner::byte_kernel(const Node* node, simd::QConv2dShape shape, size_t out_arg,
