@@ -4,8 +4,8 @@
 #include "cli/load_model.h"
 #include "cli/output.h"
 #include "cli/plugins.h"
+#include "engine/session.h"
 #include "program/reader.h"
-#include "runtime/method.h"
 #include "vision/decode.h"
 #include "vision/metadata.h"
 #include "vision/preprocess.h"
@@ -14,6 +14,7 @@ namespace pte::cli {
 namespace {
 
 struct Flags {
+  std::string engine = "fast";
   std::string model;
   std::vector<std::string> images;
   std::vector<std::string> plugins;
@@ -50,7 +51,7 @@ Result<vision::Metadata> metadata_of(const program::Program& program, const Flag
   return metadata;
 }
 
-Result<Answer> classify_one(runtime::Method& method, const vision::Metadata& metadata,
+Result<Answer> classify_one(engine::Session& method, const vision::Metadata& metadata,
                             const std::string& path, int64_t top_k) {
   Answer answer;
   Stopwatch decode;
@@ -105,11 +106,11 @@ Result<int> classify(const Flags& flags, const Context& context) {
   PTE_TRY(program::Program parsed, program::read_program(file));
   const auto program = std::make_shared<const program::Program>(std::move(parsed));
   PTE_TRY(const vision::Metadata metadata, metadata_of(*program, flags));
-  ThreadPool pool(flags.threads);
-  runtime::Options options;
-  options.pool = &pool;
-  PTE_TRY(options.custom_ops, load_plugins(flags.plugins));
-  PTE_TRY(const auto method, runtime::Method::load(program, "forward", options).at(flags.model));
+  engine::Options options;
+  options.threads = flags.threads;
+  options.reference_only = flags.engine == "reference";
+  PTE_TRY(options.reference.custom_ops, load_plugins(flags.plugins));
+  PTE_TRY(const auto method, engine::Session::load(program, "forward", options).at(flags.model));
   int code = kFine;
   nlohmann::json rows = nlohmann::json::array();
   Progress progress("classify", flags.images.size());
@@ -148,6 +149,9 @@ void add_classify(Commands& commands) {
                       "Preprocessing: imagenet, efficientnet_lite, squash; default: the file's");
   command->add_option("--top-k", flags->top_k, "How many classes to show")->capture_default_str();
   add_plugin_option(command, flags->plugins);
+  command->add_option("--engine", flags->engine, "What runs it: fast or reference")
+      ->check(CLI::IsMember({"fast", "reference"}))
+      ->capture_default_str();
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
       ->capture_default_str();
   commands.set_body(command, [&commands, flags] { return classify(*flags, commands.context()); });

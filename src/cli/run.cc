@@ -27,7 +27,7 @@ struct Flags {
   std::string input_shapes;
   ImportFlags import;
   std::string format = "npy";
-  std::string engine = "reference";
+  std::string engine = "fast";
   int threads = 0;
   double timeout = 0;
 };

@@ -167,7 +167,6 @@ Status Session::State::choose() {
     nanoseconds.assign(current->plan().steps.size(), 0);
     return {};
   }
-  current = nullptr;
   PTE_TRY(Specialised made, source->plan(sizes));
   return add(std::move(made), sizes);
 }
