@@ -55,7 +55,7 @@ test-scalar:
 # Only what threads share: the rest has no threads, and costs an hour to build this way.
 test-tsan:
 	@scripts/install_packages.sh build test
-	@scripts/build.sh tsan base_test program_test runtime_test api_test
+	@scripts/build.sh tsan base_test program_test runtime_test api_test engine_test
 	@ctest --preset tsan --parallel $(JOBS) --output-junit ctest.xml
 
 interop: demo-data

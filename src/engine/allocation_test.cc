@@ -1,12 +1,18 @@
-// No memory is asked for once a session has run. The counters replace the global operators.
+// No memory is asked for and no lock is taken once a session has run. The counters replace the
+// global operators and stand before the C library's functions.
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 
 #include "engine/testing.h"
 
 namespace {
 std::atomic<int64_t> allocations{0};
+std::atomic<int64_t> locks{0};
 
 // Null when there is no memory.
 void* counted(std::size_t size, std::size_t alignment) noexcept {
@@ -53,10 +59,66 @@ void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memo
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
+// Sanitizers stand there themselves.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define PTE_COUNTS_LOCKS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define PTE_COUNTS_LOCKS 0
+#else
+#define PTE_COUNTS_LOCKS 1
+#endif
+#else
+#define PTE_COUNTS_LOCKS 1
+#endif
+
+#if PTE_COUNTS_LOCKS
+namespace {
+template <typename... Args>
+int counted_lock(std::atomic<void*>& next, const char* name, Args... args) {
+  locks.fetch_add(1, std::memory_order_relaxed);
+  void* function = next.load(std::memory_order_relaxed);
+  if (function == nullptr) {
+    function = ::dlsym(RTLD_NEXT, name);
+    next.store(function, std::memory_order_relaxed);
+  }
+  return reinterpret_cast<int (*)(Args...)>(function)(args...);
+}
+}  // namespace
+
+#define PTE_COUNT(name, ...)                       \
+  {                                                \
+    static std::atomic<void*> next{nullptr};       \
+    return counted_lock(next, #name, __VA_ARGS__); \
+  }
+extern "C" {
+int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept
+    PTE_COUNT(pthread_mutex_lock, mutex) int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept
+    PTE_COUNT(pthread_mutex_trylock,
+              mutex) int pthread_rwlock_rdlock(pthread_rwlock_t* lock) noexcept
+    PTE_COUNT(pthread_rwlock_rdlock,
+              lock) int pthread_rwlock_wrlock(pthread_rwlock_t* lock) noexcept
+    PTE_COUNT(pthread_rwlock_wrlock, lock) int pthread_spin_lock(pthread_spinlock_t* lock) noexcept
+    PTE_COUNT(pthread_spin_lock, lock) int pthread_cond_signal(pthread_cond_t* wake) noexcept
+    PTE_COUNT(pthread_cond_signal, wake) int pthread_cond_broadcast(pthread_cond_t* wake) noexcept
+    PTE_COUNT(pthread_cond_broadcast, wake) int pthread_cond_wait(pthread_cond_t* wake,
+                                                                  pthread_mutex_t* mutex)
+        PTE_COUNT(pthread_cond_wait, wake, mutex)
+}
+#undef PTE_COUNT
+
+TEST(Locks, AreCounted) {
+  const int64_t before = locks.load();
+  std::mutex mutex;
+  for (int i = 0; i < 3; ++i) const std::lock_guard lock(mutex);
+  EXPECT_EQ(locks.load(), before + 3);
+}
+#endif
+
 namespace pte::engine {
 namespace {
 
-TEST(Allocation, NoneAfterTheFirstExecution) {
+TEST(Allocation, NoneAndNoLockAfterTheFirstExecution) {
   const auto program = testing::program_of(R"(const @w: float32[32,8,3,3] parameter = elided
   const @d: float32[32,1,3,3] parameter = elided
   const @l: float32[10,32] parameter = elided
@@ -81,6 +143,7 @@ TEST(Allocation, NoneAfterTheFirstExecution) {
   for (const int threads : {1, 3}) {
     Options options;
     options.threads = threads;
+    options.oversubscribe = true;
     auto session = Session::load(program, "forward", options);
     ASSERT_TRUE(session.has_value());
     ASSERT_EQ((*session)->plan()->reference_steps(), 0U) << testing::kernels_of(**session);
@@ -91,12 +154,14 @@ TEST(Allocation, NoneAfterTheFirstExecution) {
     ASSERT_TRUE((*session)->lend_input(0, input).has_value());
     ASSERT_TRUE((*session)->execute().has_value());
     const int64_t before = allocations.load();
+    const int64_t locks_before = locks.load();
     bool fine = true;
     for (int run = 0; run < 5; ++run) {
       fine = (*session)->lend_input(0, input).has_value() && fine;
       fine = (*session)->execute().has_value() && fine;
     }
     EXPECT_EQ(allocations.load(), before) << threads << " threads";
+    EXPECT_EQ(locks.load(), locks_before) << threads << " threads";
     EXPECT_TRUE(fine);
   }
 }

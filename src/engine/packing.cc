@@ -235,7 +235,9 @@ class Packer {
       }
     };
     const auto count = static_cast<int64_t>(jobs_.size());
-    if (options_.pool == nullptr) {
+    // Less is packed before another thread wakes.
+    constexpr uint64_t kWorthSharing = uint64_t{1} << 20;
+    if (options_.pool == nullptr || report_.bytes < kWorthSharing) {
       range(0, count, 0);
     } else {
       options_.pool->run(count, 1, options_.pool->size(), range);

@@ -100,7 +100,7 @@ TEST_F(PackingTest, BytesAreTheSameForAnyNumberOfThreads) {
   std::vector<std::string> wanted;
   for (const int threads : {0, 1, 4}) {
     Fixture fixture;
-    for (int i = 0; i < 40; ++i) fixture.add(tensor_of(1 + i * 97, static_cast<uint8_t>(i)));
+    for (int i = 0; i < 40; ++i) fixture.add(tensor_of(1 + i * 3001, static_cast<uint8_t>(i)));
     Pool pool(std::max(threads, 1));
     PackOptions options;
     options.pool = threads == 0 ? nullptr : &pool;

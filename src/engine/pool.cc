@@ -1,7 +1,12 @@
 #include "engine/pool.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -25,7 +30,44 @@ inline void pause() {
 #endif
 }
 
+bool may_run_on(cpu_set_t& cores) {
+  CPU_ZERO(&cores);
+  return ::sched_getaffinity(0, sizeof(cores), &cores) == 0;
+}
+
+void pin_to(int core) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<size_t>(core), &one);
+  ::sched_setaffinity(0, sizeof(one), &one);
+}
+
+// Those that this process may run on, one of each physical core before their siblings.
+std::vector<int> cores_in_order() {
+  cpu_set_t allowed;
+  if (!may_run_on(allowed)) return {};
+  std::vector<int> first;
+  std::vector<int> second;
+  std::set<std::string> seen;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(static_cast<size_t>(core), &allowed)) continue;
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(core) +
+                       "/topology/thread_siblings_list");
+    std::string siblings;
+    const bool known = static_cast<bool>(std::getline(file, siblings));
+    (!known || seen.insert(siblings).second ? first : second).push_back(core);
+  }
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
 }  // namespace
+
+int available_cores() {
+  cpu_set_t cores;
+  const int count = may_run_on(cores) ? CPU_COUNT(&cores) : 0;
+  return count > 0 ? count : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 
 // A loop is open while there may be work: a thread that joins it in that time is counted, and the
 // caller leaves only after closing it and seeing as many leave. So what describes the loop
@@ -45,6 +87,9 @@ struct Pool::State {
   Call call = nullptr;
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
+  std::vector<int> cores;  // by thread, the caller's first; empty: not pinned
+  std::thread::id caller;
+  cpu_set_t before;  // where the caller could run
 
   void work(int worker) {
     while (true) {
@@ -93,12 +138,25 @@ struct Pool::State {
   }
 };
 
-Pool::Pool(int threads)
-    : size_(threads > 0 ? threads
-                        : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
-      state_(std::make_unique<State>()) {
+Pool::Pool(int threads, bool pinned)
+    : size_(threads > 0 ? threads : available_cores()), state_(std::make_unique<State>()) {
+  if (!pinned || !may_run_on(state_->before)) return;
+  state_->cores = cores_in_order();
+  if (state_->cores.empty()) return;
+  state_->caller = std::this_thread::get_id();
+  pin_to(state_->cores.front());
+}
+
+void Pool::start() {
+  State* state = state_.get();
   for (int i = 1; i < size_; ++i) {
-    state_->threads.emplace_back([state = state_.get()] { state->loop(); });
+    const int core =
+        state->cores.empty() ? -1 : state->cores[static_cast<size_t>(i) % state->cores.size()];
+    // A thread that is started inherits where its starter may run.
+    state->threads.emplace_back([state, core] {
+      if (core >= 0) pin_to(core);
+      state->loop();
+    });
   }
 }
 
@@ -107,10 +165,14 @@ Pool::~Pool() {
   state_->generation.fetch_add(1, std::memory_order_release);
   state_->generation.notify_all();
   for (std::thread& thread : state_->threads) thread.join();
+  if (state_->caller == std::this_thread::get_id()) {
+    ::sched_setaffinity(0, sizeof(state_->before), &state_->before);
+  }
 }
 
 void Pool::share(int64_t tasks, int64_t grain, int threads, const void* body, Call call) {
   State& state = *state_;
+  if (state.threads.empty()) start();
   grain = std::max<int64_t>(grain, 1);
   const auto helpers = static_cast<uint32_t>(
       std::min<int64_t>(std::min(threads, size_), (tasks + grain - 1) / grain) - 1);

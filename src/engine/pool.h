@@ -10,8 +10,11 @@ namespace pte::engine {
 
 class Pool {
  public:
-  // `threads` counts the caller too: 1 starts no thread. 0 means one per core.
-  explicit Pool(int threads);
+  // `threads` counts the caller too. 0 means one per core. They are started by the first loop that
+  // is worth sharing: a program that has none never has them. `pinned`: the calling thread (until
+  // the pool is gone) and each of the others keep to a core of their own, as far as there are as
+  // many.
+  explicit Pool(int threads, bool pinned = false);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -40,10 +43,14 @@ class Pool {
   using Call = void (*)(const void* body, int64_t begin, int64_t end, int worker);
   struct State;
 
+  void start();
   void share(int64_t tasks, int64_t grain, int threads, const void* body, Call call);
 
   int size_;
   std::unique_ptr<State> state_;
 };
+
+// Cores that this process may run on, at least 1. More threads than that only wait for each other.
+int available_cores();
 
 }  // namespace pte::engine

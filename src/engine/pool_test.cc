@@ -1,7 +1,10 @@
 #include "engine/pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
+#include <atomic>
+#include <filesystem>
 #include <vector>
 
 namespace pte::engine {
@@ -62,6 +65,54 @@ TEST(Pool, ManyShortLoopsInARow) {
     for (const int64_t part : parts) sum += part;
   }
   EXPECT_EQ(sum, 20000LL * 28 + 8LL * 20000 * 19999 / 2);
+}
+
+int cores_of_this_thread() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  return ::sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 0;
+}
+
+TEST(Pool, PinnedThreadsKeepToOneCoreAndTheCallerGetsItsOwnBack) {
+  const int before = cores_of_this_thread();
+  ASSERT_GE(before, 1);
+  EXPECT_EQ(available_cores(), before);
+  {
+    Pool pool(2, true);
+    EXPECT_EQ(cores_of_this_thread(), 1);
+    std::atomic<int> wrong{0};
+    std::atomic<bool> helped{false};
+    // Long enough for the other thread to come.
+    for (int round = 0; round < 2000 && !helped; ++round) {
+      pool.run(64, 1, 2, [&](int64_t, int64_t, int worker) {
+        if (cores_of_this_thread() != 1) ++wrong;
+        if (worker == 1) helped = true;
+      });
+    }
+    EXPECT_EQ(wrong, 0);
+    EXPECT_TRUE(helped);
+  }
+  EXPECT_EQ(cores_of_this_thread(), before);
+  Pool none(3, false);
+  none.run(8, 1, 3, [](int64_t, int64_t, int) {});
+  EXPECT_EQ(cores_of_this_thread(), before);
+}
+
+int threads_of_this_process() {
+  int count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task"))
+    ++count;
+  return count;
+}
+
+TEST(Pool, StartsNoThreadBeforeThereIsWorkToShare) {
+  const int before = threads_of_this_process();
+  Pool pool(3);
+  pool.run(1, 1, 3, [](int64_t, int64_t, int) {});
+  pool.run(100, 100, 3, [](int64_t, int64_t, int) {});
+  EXPECT_EQ(threads_of_this_process(), before);
+  pool.run(100, 1, 3, [](int64_t, int64_t, int) {});
+  EXPECT_EQ(threads_of_this_process(), before + 2);
 }
 
 }  // namespace

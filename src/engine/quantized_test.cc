@@ -26,6 +26,7 @@ std::string check(const std::string& body) {
   }
   Options threads;
   threads.threads = 3;
+  threads.oversubscribe = true;
   compare(program, threads, 0, "three threads");
   const auto session = compare(program, {}, 0, "fused");
   if (session == nullptr) return {};

@@ -108,7 +108,8 @@ Status Session::State::start() {
   sizes = source->file_sizes();
   is_set.assign(count, false);
   PTE_TRY(Specialised made, source->plan(sizes));
-  pool = std::make_unique<Pool>(options.threads);
+  const int most = options.oversubscribe ? options.threads : available_cores();
+  pool = std::make_unique<Pool>(std::min(options.threads, most), options.pinned);
   threads = pool->size();
   return add(std::move(made), sizes);
 }

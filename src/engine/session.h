@@ -25,7 +25,13 @@
 namespace pte::engine {
 
 struct Options {
-  int threads = 1;  // the caller's among them; 0: one for each core
+  // The caller's among them; 0: one for each core. Never more than there are cores, which would
+  // only wait for each other, unless `oversubscribe` asks for it.
+  int threads = 1;
+  bool oversubscribe = false;
+  // The thread that loads, which is then to be the one that executes, and each of the others keep
+  // to a core of their own for as long as the session lives.
+  bool pinned = false;
   PlanOptions plan;
   // Gives back memory and the pages of code between the steps of loading, of which none calls what
   // the one before it did: for a process that loads one program and is in no hurry, as this takes

@@ -25,6 +25,7 @@ std::string check(const std::string& body, double bound = 1e-5) {
   compare(program, scalar, bound, "plainest instruction set");
   Options threads;
   threads.threads = 3;
+  threads.oversubscribe = true;
   compare(program, threads, bound, "three threads");
   const auto session = compare(program, {}, bound, "fused");
   EXPECT_NE(session->plan(), nullptr) << session->why_reference();
@@ -349,6 +350,7 @@ TEST(Session, SameBitsOnEveryRun) {
   })");
   Options options;
   options.threads = 3;
+  options.oversubscribe = true;
   auto session = *Session::load(program, "forward", options);
   std::vector<std::byte> first;
   for (int run = 0; run < 20; ++run) {
@@ -398,6 +400,21 @@ TEST(Session, StrictSaysWhatCannotBePlanned) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::kUnsupported);
   EXPECT_FALSE(Session::load(program, "backward").has_value());
+}
+
+TEST(Session, HasNoMoreThreadsThanCores) {
+  const auto program = program_of(R"(func forward(%x: float32[64,64]) {
+    %a: float32[64,64] = aten.relu.default(%x)
+    return %a
+  })");
+  Options options;
+  options.threads = 10000;
+  EXPECT_EQ((*Session::load(program, "forward", options))->threads(), available_cores());
+  options.threads = 0;
+  EXPECT_EQ((*Session::load(program, "forward", options))->threads(), available_cores());
+  options.threads = 5;
+  options.oversubscribe = true;
+  EXPECT_EQ((*Session::load(program, "forward", options))->threads(), 5);
 }
 
 }  // namespace
