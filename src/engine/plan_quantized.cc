@@ -50,6 +50,17 @@ bool side_by_side(const Operand& operand) {
   return operand.sizes[1] == 1 || operand.strides[1] == 1;
 }
 
+// From row to row of the last dimension, where that works for all rows.
+std::optional<int64_t> row_stride(const Operand& operand) {
+  const size_t last = operand.sizes.size() - 1;
+  if (operand.sizes[last] != 1 && operand.strides[last] != 1) return std::nullopt;
+  std::vector<size_t> dims;
+  for (size_t dim = 0; dim < last; ++dim) dims.push_back(dim);
+  const auto stride = folded_stride(operand.sizes, operand.strides, dims, operand.sizes[last]);
+  if (!stride || *stride < operand.sizes[last]) return std::nullopt;
+  return stride;
+}
+
 }  // namespace
 
 Result<bool> Planner::plan_bytes(const Node* node) {
@@ -340,15 +351,6 @@ Result<bool> Planner::plan_byte_linear(const Node* node, const TableGroup* table
   std::vector<float> scales;
   PTE_TRY(const bool found, byte_weights(node, 7, 8, sizes.back(), weights, bias, scales));
   if (!found) return false;
-  const auto row_stride = [](const Operand& operand) -> std::optional<int64_t> {
-    const size_t last = operand.sizes.size() - 1;
-    if (operand.sizes[last] != 1 && operand.strides[last] != 1) return std::nullopt;
-    std::vector<size_t> dims;
-    for (size_t dim = 0; dim < last; ++dim) dims.push_back(dim);
-    const auto stride = folded_stride(operand.sizes, operand.strides, dims, operand.sizes[last]);
-    if (!stride || *stride < operand.sizes[last]) return std::nullopt;
-    return stride;
-  };
   auto stride = row_stride(input);
   if (!stride) {
     input = contiguous(input);
@@ -377,6 +379,90 @@ Result<bool> Planner::plan_byte_linear(const Node* node, const TableGroup* table
       with_table(
           fmt::format("int8 gemm {}x{}x{}", shape.conv.h, sizes.back(), shape.conv.in_channels),
           table),
+      {input}, {home});
+  return true;
+}
+
+Result<bool> Planner::plan_dynamic_linear(const Node* node) {
+  const Value* result = node->result();
+  const auto bits = node->arg(5).integer();
+  const auto zero_point = node->arg(4).integer();
+  if (node->arg(1).integer() != 1) return no("its rows share a scale");
+  PTE_TRY(Operand input, place(node->input(0)));
+  const Sizes sizes = *result->tensor().static_sizes();
+  if (input.dtype != DType::kFloat32 || input.count() == 0 || sizes.empty() ||
+      element_count(sizes) == 0) {
+    return no("it is not float32, or has no elements");
+  }
+  simd::QGemm::Shape shape;
+  shape.k = input.sizes.back();
+  shape.n = sizes.back();
+  shape.m = input.count() / shape.k;
+  auto kernel = kernels_.dynamic.find(node);
+  if (kernel == kernels_.dynamic.end()) {
+    const Value* value = node->arg(2).value();
+    const Tensor* data =
+        value != nullptr && value->is_constant() ? module_.data_of(value) : nullptr;
+    if (data == nullptr || !data->has_data()) return no("its weights are no constants");
+    PTE_TRY(const Tensor stored, data->contiguous());
+    std::vector<int8_t> weights(static_cast<size_t>(shape.n * shape.k));
+    const int64_t row_bytes = bits == 4 ? (shape.k + 1) / 2 : shape.k;
+    if (stored.numel() != shape.n * row_bytes) return no("its weights do not fit");
+    if (bits == 8 && stored.dtype() == DType::kInt8 && zero_point == 0) {
+      std::copy_n(stored.data_as<int8_t>(), stored.numel(), weights.begin());
+    } else if (bits == 4 && stored.dtype() == DType::kUInt8 && zero_point >= 0 &&
+               zero_point <= 15) {
+      for (int64_t row = 0; row < shape.n; ++row) {
+        const uint8_t* from = stored.data_as<uint8_t>() + row * row_bytes;
+        int8_t* to = weights.data() + row * shape.k;
+        for (int64_t i = 0; i < shape.k; ++i) {
+          const int32_t half = i % 2 == 0 ? from[i / 2] & 15 : from[i / 2] >> 4;
+          to[i] = static_cast<int8_t>(half - static_cast<int32_t>(*zero_point));
+        }
+      }
+    } else {
+      return no("its weights have a zero point");
+    }
+    const auto given = dense_constant(node->arg(3).value());
+    if (!given) return no("scales: " + given.error().message);
+    std::vector<float> scales(static_cast<size_t>(shape.n));
+    if (given->rank() == 2) {
+      if (given->size(0) != shape.n || given->size(1) < 1) return no("its scales do not fit");
+      shape.blocks = given->size(1);
+      scales.assign(given->data_as<float>(), given->data_as<float>() + given->numel());
+    } else if (given->numel() == 1 || given->numel() == shape.n) {
+      for (size_t i = 0; i < scales.size(); ++i) {
+        scales[i] = given->data_as<float>()[given->numel() == 1 ? 0 : i];
+      }
+    } else {
+      return no("its scales do not fit");
+    }
+    Tensor bias;
+    if (!node->arg(6).is_none()) {
+      auto found = dense_constant(node->arg(6).value());
+      if (!found) return no("bias: " + found.error().message);
+      if (found->numel() != shape.n) return no("its bias does not fit");
+      bias = std::move(*found);
+    }
+    auto made =
+        simd::QGemm::make(shape, weights.data(), scales.data(),
+                          bias.numel() == 0 ? nullptr : bias.data_as<float>(), options_.isa);
+    if (!made) return no(made.error().message);
+    kernel = kernels_.dynamic.emplace(node, std::move(*made)).first;
+  }
+  auto stride = row_stride(input);
+  if (!stride) {
+    input = contiguous(input);
+    stride = row_stride(input);
+  }
+  const Operand home =
+      target(result, contiguous_dim_order(sizes.size()), [](const Operand& operand) {
+        return operand.is_dense_in(contiguous_dim_order(operand.sizes.size()));
+      });
+  add(dynamic_linear_step(kernel->second, input, *stride, home), node->op().name,
+      fmt::format("{}dynamic int{} gemm {}x{}x{}",
+                  kernel->second.shape().blocks > 1 ? "blockwise " : "", *bits, shape.m, shape.n,
+                  shape.k),
       {input}, {home});
   return true;
 }

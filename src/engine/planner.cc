@@ -251,6 +251,8 @@ Status Planner::plan_node(Node* node) {
       case Op::qd_quantize_per_tensor:
       case Op::qd_dequantize_per_tensor:
         return plan_bytes(node);
+      case Op::pte_dynamic_quantized_linear:
+        return plan_dynamic_linear(node);
       default:
         return plan_view(node);
     }

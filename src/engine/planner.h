@@ -120,6 +120,7 @@ struct Kernels {
   std::unordered_map<const ir::Node*, simd::ConvTranspose2d> transposed;
   std::unordered_map<const ir::Node*, simd::Gemm> gemms;
   std::unordered_map<const ir::Node*, simd::QConv2d> bytes;
+  std::unordered_map<const ir::Node*, simd::QGemm> dynamic;
 };
 
 class Planner {
@@ -171,6 +172,7 @@ class Planner {
   Result<bool> plan_byte_linear(const ir::Node* node, const TableGroup* table);
   Result<bool> plan_byte_pair(const ir::Node* node, const TableGroup* table);
   Result<bool> plan_byte_mean(const ir::Node* node, const TableGroup* table);
+  Result<bool> plan_dynamic_linear(const ir::Node* node);
   Result<bool> byte_weights(const ir::Node* node, size_t bias_arg, size_t out_arg,
                             int64_t channels, Tensor& weights, Tensor& bias,
                             std::vector<float>& scales);

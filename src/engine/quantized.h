@@ -12,6 +12,7 @@
 #include "ir/graph.h"
 #include "simd/bytes.h"
 #include "simd/qconv2d.h"
+#include "simd/qgemm.h"
 
 namespace pte::engine {
 
@@ -49,6 +50,10 @@ struct ByteProductOperands {
   std::shared_ptr<const simd::ByteTable> table;  // applied to the results, or null
 };
 std::unique_ptr<Step> byte_product_step(simd::QConv2d kernel, ByteProductOperands operands);
+
+// Rows of floats times int8 weights.
+std::unique_ptr<Step> dynamic_linear_step(simd::QGemm kernel, Operand in, int64_t in_stride,
+                                          Operand out);
 
 // Operands of the result's sizes, innermost strides of 0 or 1 (elementwise_fits).
 struct BytePair {

@@ -214,5 +214,45 @@ TEST(Quantized, WhatTheKernelsLackTheReferenceDoes) {
   EXPECT_EQ(count_of(kernels, "table"), 1U) << kernels;
 }
 
+TEST(Quantized, LinearLayersThatQuantizeRows) {
+  const auto program = program_of(
+      R"(const @w: int8[24,20] constant = elided
+  const @b: float32[24] constant = elided
+  const @f: uint8[9,12] constant = elided
+  const @g: uint8[5,32] constant = elided
+  const @h: float32[5,2] constant = dense [0.01, 0.02, 0.03, 0.015, 0.012, 0.011, 0.02, 0.01, 0.017, 0.03]
+  )" + scales("s", 24) +
+      scales("t", 9) +
+      R"(func forward(%x: float32[2,3,20], %y: float32[4,64]) {
+    %w = const @w
+    %b = const @b
+    %f = const @f
+    %g = const @g
+    %h = const @h
+    %s = const @s
+    %t = const @t
+    %a: float32[2,3,24] = pte.dynamic_quantized_linear.default(%x, 1, %w, %s, 0, 8, %b)
+    %r: float32[2,3,24] = aten.relu.default(%a)
+    %c: float32[2,3,9] = pte.dynamic_quantized_linear.default(%r, 1, %f, %t, 8, 4, none)
+    %d: float32[4,5] = pte.dynamic_quantized_linear.default(%y, 1, %g, %h, 8, 4, none)
+    %e: float32[2,3,24] = pte.dynamic_quantized_linear.default(%x, 2, %w, %s, 0, 8, %b)
+    return %c, %d, %e
+  })");
+  ASSERT_NE(program, nullptr);
+  for (const simd::Isa isa : simd::available_isas()) {
+    Options options;
+    options.plan.isa = isa;
+    options.threads = 2;
+    // A second layer may quantise what was rounded otherwise to the neighbouring step.
+    const auto session = compare(program, options, 0.01, std::string(simd::isa_name(isa)));
+    ASSERT_NE(session, nullptr);
+    const std::string kernels = kernels_of(*session);
+    EXPECT_EQ(count_of(kernels, "dynamic int8 gemm"), 1U) << kernels;
+    EXPECT_EQ(count_of(kernels, "dynamic int4 gemm"), 2U) << kernels;
+    EXPECT_EQ(count_of(kernels, "blockwise"), 1U) << kernels;
+    EXPECT_EQ(count_of(kernels, "reference"), 1U) << kernels;
+  }
+}
+
 }  // namespace
 }  // namespace pte::engine

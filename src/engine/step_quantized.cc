@@ -45,6 +45,41 @@ class ByteProductStep : public Step {
   double cost_ = 0;
 };
 
+class DynamicLinearStep : public Step {
+ public:
+  DynamicLinearStep(simd::QGemm kernel, Operand in, int64_t in_stride, Operand out)
+      : kernel_(std::move(kernel)),
+        in_(std::move(in)),
+        in_stride_(in_stride),
+        out_(std::move(out)) {
+    const simd::QGemm::Shape& s = kernel_.shape();
+    const double work =
+        static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+    cost_ = cost_of(work) / static_cast<double>(std::max<int64_t>(kernel_.tasks(), 1));
+  }
+
+  uint64_t scratch_bytes() const override { return kernel_.scratch_bytes(); }
+
+  Status run(const Run& run) override {
+    simd::QGemm::Args args;
+    args.a = run.in(in_);
+    args.a_stride = in_stride_;
+    args.c = run.out(out_);
+    args.c_stride = kernel_.shape().n;
+    run.parallel(kernel_.tasks(), cost_, [&](int64_t begin, int64_t end, std::byte* scratch) {
+      kernel_.run(args, begin, end, scratch);
+    });
+    return {};
+  }
+
+ private:
+  simd::QGemm kernel_;
+  Operand in_;
+  int64_t in_stride_;
+  Operand out_;
+  double cost_ = 0;
+};
+
 // ---- element by element
 
 constexpr int64_t kBlock = 4096;
@@ -398,6 +433,12 @@ class BytePoolStep : public Step {
 
 std::unique_ptr<Step> byte_product_step(simd::QConv2d kernel, ByteProductOperands operands) {
   return std::make_unique<ByteProductStep>(std::move(kernel), std::move(operands));
+}
+
+std::unique_ptr<Step> dynamic_linear_step(simd::QGemm kernel, Operand in, int64_t in_stride,
+                                          Operand out) {
+  return std::make_unique<DynamicLinearStep>(std::move(kernel), std::move(in), in_stride,
+                                             std::move(out));
 }
 
 std::unique_ptr<Step> byte_pair_step(BytePair pair, Operand a, Operand b, Operand out,

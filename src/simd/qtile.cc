@@ -290,6 +290,135 @@ void panel_rows(const QTileArgs& args) {
   }
 }
 
+// ---- to floats
+
+#ifdef PTE_SIMD_SMALL
+constexpr int kRealRows = 2;
+#elif HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
+constexpr int kRealRows = 6;
+#else
+constexpr int kRealRows = 3;
+#endif
+constexpr int kRealVectors = 2;
+
+template <int kRows>
+HWY_NOINLINE void real_tile(const QRealArgs& args, int64_t first) {
+  const D d;
+  const hn::RebindToFloat<D> df;
+  using F = hn::Vec<hn::RebindToFloat<D>>;
+  constexpr int64_t kBytes = kGroup * static_cast<int64_t>(sizeof(Input));
+  constexpr int64_t kStep = kLanes * 4;
+  constexpr int64_t kRealWidth = kRealVectors * kLanes;
+  const std::byte* in[kRows];
+  F value[kRows][kRealVectors];
+  PTE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    in[r] = args.rows[first + r];
+    PTE_UNROLL
+    for (int v = 0; v < kRealVectors; ++v) value[r][v] = hn::Zero(df);
+  }
+  const std::byte* panel = args.panel;
+  for (int64_t b = 0; b < args.blocks; ++b) {
+    V sum[kRows][kRealVectors];
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      PTE_UNROLL
+      for (int v = 0; v < kRealVectors; ++v) sum[r][v] = hn::Zero(d);
+    }
+    for (int64_t g = 0; g < args.groups; ++g, panel += kRealVectors * kStep) {
+      V w[kRealVectors];
+      PTE_UNROLL
+      for (int v = 0; v < kRealVectors; ++v) w[v] = load_weights(panel + v * kStep);
+      PTE_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const V x = load_group(in[r]);
+        in[r] += kBytes;
+        PTE_UNROLL
+        for (int v = 0; v < kRealVectors; ++v) sum[r][v] = multiply_add(sum[r][v], x, w[v]);
+      }
+    }
+    PTE_UNROLL
+    for (int v = 0; v < kRealVectors; ++v) {
+      const int64_t at = b * kRealWidth + v * kLanes;
+      const V totals = hn::LoadU(d, args.totals + at);
+      const F scale = hn::LoadU(df, args.scale + at);
+      PTE_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const V shift = hn::Set(d, args.shift[first + r]);
+        const F total = hn::ConvertTo(df, hn::Sub(sum[r][v], hn::Mul(shift, totals)));
+        if (args.blocks == 1) {
+          const F bias = hn::LoadU(df, args.bias + v * kLanes);
+          const F real = hn::Set(df, args.real[first + r]);
+          value[r][v] = hn::MulAdd(hn::Mul(total, real), scale, bias);
+        } else {
+          value[r][v] = hn::MulAdd(total, scale, value[r][v]);
+        }
+      }
+    }
+  }
+  PTE_UNROLL
+  for (int v = 0; v < kRealVectors; ++v) {
+    const int64_t left = std::min(args.columns - v * kLanes, kLanes);
+    if (left <= 0) break;
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      F x = value[r][v];
+      if (args.blocks != 1) {
+        x = hn::MulAdd(x, hn::Set(df, args.real[first + r]), hn::LoadU(df, args.bias + v * kLanes));
+      }
+      float* to = args.out + (first + r) * args.out_stride + v * kLanes;
+      if (left == kLanes) {
+        hn::StoreU(x, df, to);
+      } else {
+        HWY_ALIGN float lanes[kLanes];
+        hn::Store(x, df, lanes);
+        std::memcpy(to, lanes, static_cast<size_t>(left) * sizeof(float));
+      }
+    }
+  }
+}
+
+template <size_t... kRows>
+constexpr auto real_tiles(std::index_sequence<kRows...>) {
+  return std::array<void (*)(const QRealArgs&, int64_t), sizeof...(kRows)>{
+      real_tile<static_cast<int>(kRows) + 1>...};
+}
+
+void real_rows(const QRealArgs& args) {
+  static constexpr auto kTiles = real_tiles(std::make_index_sequence<kRealRows>());
+  const int64_t passes = (args.row_count + kRealRows - 1) / kRealRows;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    const int64_t begin = args.row_count * pass / passes;
+    const int64_t end = args.row_count * (pass + 1) / passes;
+    kTiles[static_cast<size_t>(end - begin - 1)](args, begin);
+  }
+}
+
+void extremes(const float* in, int64_t count, float* least, float* most) {
+  const hn::RebindToFloat<D> d;
+  int64_t i = 0;
+  float low = 0;
+  float high = 0;
+  if (count >= kLanes) {
+    auto lows = hn::Zero(d);
+    auto highs = hn::Zero(d);
+    for (; i + kLanes <= count; i += kLanes) {
+      const auto x = hn::LoadU(d, in + i);
+      // Values come first: where one is NaN, the other operand stays.
+      lows = hn::Min(x, lows);
+      highs = hn::Max(x, highs);
+    }
+    low = hn::GetLane(hn::MinOfLanes(d, lows));
+    high = hn::GetLane(hn::MaxOfLanes(d, highs));
+  }
+  for (; i < count; ++i) {
+    low = std::min(low, in[i]);
+    high = std::max(high, in[i]);
+  }
+  *least = low;
+  *most = high;
+}
+
 #if HWY_TARGET == HWY_AVX3_DL
 
 void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count, int32_t,
@@ -329,6 +458,9 @@ void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count,
 #endif
 
 void describe(QTileSet* set) {
+  set->real_width = kRealVectors * kLanes;
+  set->real = real_rows;
+  set->extremes = extremes;
   set->lanes = kLanes;
   set->max_vectors = kMaxVectors;
   set->applies_table = HWY_TARGET == HWY_AVX3_DL;

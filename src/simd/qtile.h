@@ -34,7 +34,32 @@ struct QTileArgs {
   const ByteTable* table = nullptr;  // applied to that, where QTileSet::applies_table
 };
 
+// Rows times panels to floats. Panels are `real_width` columns wide, in their order; a row's
+// integers less `shift` are the values that count (0 where rows hold those already).
+//
+//   out = total * real * scale + bias             one block, rounded at each step but the last sum
+//   out = (total_0 * scale_0 + …) * real + bias   more
+struct QRealArgs {
+  const std::byte* const* rows = nullptr;
+  int64_t row_count = 0;
+  const int32_t* shift = nullptr;  // of each row
+  const float* real = nullptr;     // of each row
+  int64_t groups = 0;              // of a block
+  int64_t blocks = 1;
+  const std::byte* panel = nullptr;
+  int64_t columns = 0;              // valid ones
+  const int32_t* totals = nullptr;  // of the weights: [blocks, real_width]
+  const float* scale = nullptr;     // [blocks, real_width]
+  const float* bias = nullptr;      // [real_width]
+  float* out = nullptr;
+  int64_t out_stride = 0;
+};
+
 struct QTileSet {
+  int64_t real_width = 1;
+  void (*real)(const QRealArgs&) = nullptr;
+  // The least and the largest of `count` values and 0.
+  void (*extremes)(const float* in, int64_t count, float* least, float* most) = nullptr;
   int64_t lanes = 1;
   int64_t max_vectors = 1;  // a panel's width is at most so many vectors
   int64_t group = 2;
