@@ -54,7 +54,17 @@ Result<Operand> Planner::place(const Value* value) {
 Result<Tensor> Planner::weights_of(const Value* value) const {
   if (value == nullptr || !value->is_tensor()) return unsupported("no tensor");
   const Tensor* data = value->is_constant() ? module_.data_of(value) : nullptr;
-  if (data == nullptr || !data->has_data()) return unsupported("it is no constant");
+  if (data == nullptr) {
+    // A view of a constant, in the constant's memory.
+    const auto place = places_.find(value);
+    if (place == places_.end()) return unsupported("it is no constant");
+    const Operand& at = place->second;
+    const Buffer& buffer = plan_.buffers[at.buffer];
+    if (buffer.kind != Buffer::Kind::kConstant) return unsupported("it is no constant");
+    if (at.dtype != DType::kFloat32) return unsupported("it is {}", dtype_name(at.dtype));
+    return buffer.constant.with_layout(at.sizes, at.strides, at.offset);
+  }
+  if (!data->has_data()) return unsupported("it is no constant");
   if (data->dtype() != DType::kFloat32) return unsupported("it is {}", dtype_name(data->dtype()));
   return *data;
 }

@@ -186,6 +186,34 @@ TEST(Source, DynamicPayloads) {
   EXPECT_GT(planned, 0U);
 }
 
+// A portable program of a linear layer, with reshapes around its product and a hard swish in
+// pieces.
+TEST(Source, PortableProgramsReachThePlanOfWholeOperators) {
+  const auto session = testing::compare(program_of(R"(const @w: float32[16,8] parameter = elided
+  const @qk: float32[12,8] parameter = elided
+  const @b: float32[16] parameter = elided
+  func forward(%x: float32[2,5,8], %z: float32[2,5,16]) {
+    %w = const @w
+    %qk = const @qk
+    %b = const @b
+    %t: float32[8,16] = aten.permute_copy.default(%w, [1, 0])
+    %r: float32[10,8] = aten.view_copy.default(%x, [10, 8])
+    %p: float32[10,16] = aten.addmm.default(%b, %r, %t)
+    %v: float32[2,5,16] = aten.view_copy.default(%p, [2, 5, 16])
+    %c: float32[2,5,16] = aten.clamp.default(%v, 0)
+    %d: float32[2,5,16] = aten.clamp.default(%c, none, 6)
+    %f: float32[2,5,16] = aten.add.Tensor(%d, %z)
+    %k: float32[4,8] = aten.slice_copy.Tensor(%qk, 0, 8, 12)
+    %kt: float32[8,4] = aten.permute_copy.default(%k, [1, 0])
+    %g: float32[10,4] = aten.mm.default(%r, %kt)
+    %h: float32[2,5,4] = aten.view_copy.default(%g, [2, 5, 4])
+    %i: float32[2,5,4] = aten.relu.default(%h)
+    return %f, %i
+  })"));
+  ASSERT_NE(session, nullptr);
+  EXPECT_EQ(testing::kernels_of(*session), "gemm 10x16x8, clamp, sum\ngemm 10x4x8, clamp\n");
+}
+
 TEST(Source, NumbersThatWereFixedAtExport) {
   const auto base = program_of(R"(func forward(%x: float32[3]) {
     %y: float32[3] = aten.relu.default(%x)

@@ -12,6 +12,14 @@ Result<int64_t> without_writes(ir::Module& module);
 // x * sigmoid(x) becomes silu; x * 0.5 * (1 + erf(x / sqrt 2)) and the tanh form become gelu.
 Result<int64_t> recompose_activations(ir::Module& module);
 
+// exp(x - amax(x)) / sum(exp(x - amax(x))) becomes _softmax; (x - mean) / sqrt(variance + epsilon)
+// over the last dimensions, and a constant weight and bias behind it, become layer_norm.
+Result<int64_t> recompose_rows(ir::Module& module);
+
+// view(addmm(bias, view(x, [rows, k]), weight), [..., n]) becomes linear(x, weight), so that what
+// follows can join it.
+Result<int64_t> linear_rows(ir::Module& module);
+
 // cat([a[0:k], a[k:n], b]) becomes cat([a, b]), when the slices are the whole of a.
 Result<int64_t> join_slices(ir::Module& module);
 
