@@ -14,6 +14,7 @@
 #include "simd/conv_transpose2d.h"
 #include "simd/gemm.h"
 #include "simd/qconv2d.h"
+#include "simd/qgemm.h"
 #include "simd/testing.h"
 
 namespace pte::simd {
@@ -229,13 +230,48 @@ void fuzz_int8(Source& in) {
   }
   std::vector<int8_t> first(static_cast<size_t>(s.n * s.out_h() * s.out_w() * s.out_channels));
   std::vector<int8_t> second(first.size());
+  ByteTable table;
+  for (size_t i = 0; i < table.size(); ++i) table[i] = static_cast<int8_t>(i * 91 + seed);
+  const ByteTable* used = in.flag() ? &table : nullptr;
   const Scratch scratch(std::max(fast->scratch_bytes(), plain->scratch_bytes()));
-  fast->run({input.data(), s.in_channels, first.data(), s.out_channels}, 0, fast->tasks(),
+  fast->run({input.data(), s.in_channels, first.data(), s.out_channels, used}, 0, fast->tasks(),
             scratch.memory);
-  plain->run({input.data(), s.in_channels, second.data(), s.out_channels}, 0, plain->tasks(),
+  plain->run({input.data(), s.in_channels, second.data(), s.out_channels, used}, 0, plain->tasks(),
              scratch.memory);
   for (size_t i = 0; i < first.size(); ++i) {
     if (first[i] != second[i]) fail("int8", isa, static_cast<int64_t>(i), first[i], second[i]);
+  }
+}
+
+// Rounded alike up to the last digits on all instruction sets, plain or in blocks.
+void fuzz_dynamic(Source& in) {
+  const Isa isa = in.isa();
+  QGemm::Shape shape;
+  shape.m = in.between(0, 60);
+  shape.n = in.between(1, 70);
+  shape.blocks = in.between(1, 4);
+  shape.k = shape.blocks * in.between(1, 40);
+  const uint8_t seed = in.byte();
+  std::vector<int8_t> weights(static_cast<size_t>(shape.n * shape.k));
+  for (size_t i = 0; i < weights.size(); ++i) {
+    weights[i] = static_cast<int8_t>((i * 167 + seed) * 2654435761U >> 24);
+  }
+  const std::vector<float> scales(static_cast<size_t>(shape.n * shape.blocks), 0.01f);
+  const auto bias = random_floats(shape.n, 4);
+  auto fast = QGemm::make(shape, weights.data(), scales.data(), bias.data(), isa);
+  auto plain = QGemm::make(shape, weights.data(), scales.data(), bias.data(), available_isas()[0]);
+  if (!fast.has_value() || !plain.has_value()) return;
+  const auto a = random_floats(shape.m * shape.k, seed);
+  std::vector<float> first(static_cast<size_t>(shape.m * shape.n));
+  std::vector<float> second(first.size());
+  const Scratch scratch(std::max(fast->scratch_bytes(), plain->scratch_bytes()));
+  fast->run({a.data(), shape.k, first.data(), shape.n}, 0, fast->tasks(), scratch.memory);
+  plain->run({a.data(), shape.k, second.data(), shape.n}, 0, plain->tasks(), scratch.memory);
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (!(std::abs(first[i] - second[i]) <= 1e-4f)) {
+      fail("dynamic int8", isa, static_cast<int64_t>(i), static_cast<double>(first[i]),
+           static_cast<double>(second[i]));
+    }
   }
 }
 
@@ -294,6 +330,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 3:
       pte::simd::fuzz_attention(in);
+      break;
+    case 4:
+      pte::simd::fuzz_dynamic(in);
       break;
     default:
       pte::simd::fuzz_conv(in);
