@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "engine/packing.h"
 #include "engine/pool.h"
+#include "simd/conv2d.h"
 #include "tensor/evalue.h"
 #include "tensor/tensor.h"
 
@@ -97,7 +98,8 @@ struct Plan {
   std::vector<PlannedStep> steps;
   std::vector<std::variant<Operand, EValue>> outputs;
   uint64_t arena_bytes = 0;
-  std::vector<PackJob> packing;  // to be done before the first step; none afterwards
+  std::vector<simd::Conv2dShape> convs;  // what may be tuned
+  std::vector<PackJob> packing;          // to be done before the first step; none afterwards
 
   size_t reference_steps() const {
     size_t count = 0;

@@ -161,6 +161,14 @@ Result<std::optional<simd::Epilogue>> Planner::epilogue_of(const Group& group, c
   return std::optional(epilogue);
 }
 
+std::optional<simd::ConvAlgorithm> Planner::chosen_algorithm(const simd::Conv2dShape& shape) const {
+  if (options_.choices == nullptr) return std::nullopt;
+  const auto found = options_.choices->find(conv_key(shape));
+  if (found == options_.choices->end()) return std::nullopt;
+  if (found->second == simd::ConvAlgorithm::kWinograd4 && !options_.winograd) return std::nullopt;
+  return found->second;
+}
+
 Result<bool> Planner::plan_convolution(const Group& group) {
   const Node* node = group.head;
   const size_t rank = node->result()->tensor().rank();
@@ -235,7 +243,13 @@ Result<bool> Planner::plan_convolution(const Group& group) {
     simd::Conv2dOptions options;
     options.isa = options_.isa;
     options.winograd = options_.winograd;
+    auto chosen = chosen_algorithm(shape);
+    options.algorithm = chosen.value_or(simd::ConvAlgorithm::kAuto);
     auto made = simd::Conv2d::unpacked(shape, options);
+    if (!made && chosen) {
+      options.algorithm = simd::ConvAlgorithm::kAuto;
+      made = simd::Conv2d::unpacked(shape, options);
+    }
     if (!made) return no(made.error().message);
     kernels_.packing.insert_or_assign(node, conv_job(*made, *weights, options.isa));
     kernel = kernels_.convs.insert_or_assign(node, std::move(*made)).first;
@@ -270,6 +284,8 @@ Result<bool> Planner::plan_convolution(const Group& group) {
   std::string name = fmt::format(
       "conv {} {}{}", window_name(shape.kernel_h, shape.kernel_w, shape.stride_h, shape.stride_w),
       simd::conv_algorithm_name(conv.algorithm()), planes ? " from planes" : "");
+  if (chosen_algorithm(shape) == conv.algorithm()) name += " tuned";
+  plan_.convs.push_back(shape);
   add(conv_step(conv, std::move(operands), *epilogue), group.what(),
       with_epilogue(std::move(name), group), reads, {home});
   return true;

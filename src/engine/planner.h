@@ -18,6 +18,7 @@
 #include "engine/plan.h"
 #include "engine/quantized.h"
 #include "engine/steps.h"
+#include "engine/tuning.h"
 #include "ir/graph.h"
 
 namespace pte::engine {
@@ -27,7 +28,8 @@ struct PlanOptions {
   bool winograd = true;  // F(4,3), which rounds worse than the other algorithms
   bool fuse = true;      // epilogues and chains of elementwise calls
   bool alias = true;     // concatenations without copies
-  uint64_t memory_limit = uint64_t{8} << 30;  // of the arena
+  uint64_t memory_limit = uint64_t{8} << 30;   // of the arena
+  std::shared_ptr<const ConvChoices> choices;  // measured ones; null: none
 };
 
 // `module` keeps alive what constants lie in: steps refer to its tensors' owners, not to it. Fails
@@ -147,6 +149,7 @@ class Planner {
   Result<bool> plan_cat(const ir::Node* node);
   Result<bool> plan_elementwise(const Group& group);
   Result<bool> plan_convolution(const Group& group);
+  std::optional<simd::ConvAlgorithm> chosen_algorithm(const simd::Conv2dShape& shape) const;
   Result<bool> plan_transposed(const Group& group);
   // The group's epilogue with its residual, whose rows must be those of the result `out` in the
   // same order; nothing where they cannot be.

@@ -93,6 +93,21 @@ Status Session::State::start() {
   how.disable = options.disable;
   how.data = options.reference.data;
   how.lean = options.lean;
+  ConvChoices choices;
+  const std::string choices_file = options.packed_cache.empty()
+                                       ? std::string()
+                                       : choices_path(options.packed_cache, how.plan.isa);
+  if (!choices_file.empty()) choices = read_choices(choices_file);
+  if (options.tune) {
+    Source plain(*program, *method, how);
+    PTE_TRY(const Specialised untuned, plain.plan(plain.file_sizes()));
+    PTE_TRY(const size_t measured,
+            engine::tune(untuned.plan.convs, how.plan.isa, how.plan.winograd, choices));
+    if (measured > 0 && !choices_file.empty()) PTE_CHECK(write_choices(choices_file, choices));
+  }
+  if (!choices.empty()) {
+    how.plan.choices = std::make_shared<const ConvChoices>(std::move(choices));
+  }
   source = std::make_unique<Source>(*program, *method, std::move(how));
   dynamic = source->is_dynamic();
   const size_t count = method->inputs.size();

@@ -40,6 +40,9 @@ struct Options {
   // A folder for files of packed weights, which later loads map instead of packing (packing.h says
   // what lies there); empty: none. One that cannot be used is a note in packing().
   std::string packed_cache;
+  // Measures the algorithms of convolutions that nobody has measured yet, and keeps what is the
+  // fastest in `packed_cache`, where later loads find it.
+  bool tune = false;
   std::vector<std::string> disable;  // passes to leave out
   // Memory limit, cancellation (looked at before every step), timeout and data files; and, for
   // programs that the engine does not run, the rest.
