@@ -6,6 +6,7 @@
 
 #include "base/pages.h"
 #include "cli/command.h"
+#include "cli/inspect.h"
 #include "cli/output.h"
 #include "cli/plugins.h"
 #include "cli/run_inputs.h"
@@ -26,6 +27,7 @@ struct Flags {
   double seconds = 2;
   bool winograd = true;
   std::string packed_cache;
+  bool steps = false;
 };
 
 double now() {
@@ -52,6 +54,54 @@ std::string time_text(double milliseconds) {
   if (milliseconds < 1) return fmt::format("{:.3f} ms", milliseconds);
   if (milliseconds < 10) return fmt::format("{:.2f} ms", milliseconds);
   return fmt::format("{:.1f} ms", milliseconds);
+}
+
+// The median time of each step, in milliseconds.
+template <typename Once>
+Result<std::vector<double>> time_steps(engine::Session& session, double seconds,
+                                       const Once& once) {
+  session.set_timing(true);
+  std::vector<std::vector<double>> times(session.plan()->steps.size());
+  constexpr size_t kMostRuns = 10000;
+  const double until = now() + seconds * 1000;
+  for (size_t run = 0; run < kMostRuns && (run < 3 || now() < until); ++run) {
+    PTE_CHECK(once());
+    for (size_t i = 0; i < times.size(); ++i) times[i].push_back(session.nanoseconds()[i] / 1e6);
+  }
+  session.set_timing(false);
+  std::vector<double> medians;
+  for (std::vector<double>& step : times) {
+    std::sort(step.begin(), step.end());
+    medians.push_back(quantile(step, 0.5));
+  }
+  return medians;
+}
+
+nlohmann::json steps_json(const engine::Plan& plan, const std::vector<double>& times) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const engine::PlannedStep& step = plan.steps[i];
+    rows.push_back({{"calls", step.what},
+                    {"kernel", step.kernel},
+                    {"sizes", step.sizes},
+                    {"milliseconds", times[i]},
+                    {"multiply_adds", step.step->multiply_adds()}});
+  }
+  return rows;
+}
+
+void print_steps(const engine::Plan& plan, const std::vector<double>& times) {
+  double total = 0;
+  for (const double time : times) total += time;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const engine::PlannedStep& step = plan.steps[i];
+    const double products = step.step->multiply_adds();
+    print("{:>4}  {:>9.3f} ms {:>5.1f} %  {:>9}  {}{}{}\n", i, times[i],
+          total > 0 ? 100 * times[i] / total : 0,
+          products > 0 ? fmt::format("{:.0f} GF/s", 2e-6 * products / times[i]) : "",
+          pad_right(shortened(step.kernel, 37), 38), pad_right(sizes_text(step.sizes), 16),
+          dim(shortened(short_calls(step.what), 38)));
+  }
 }
 
 Result<int> bench(const Flags& flags, const Context& context) {
@@ -109,6 +159,10 @@ Result<int> bench(const Flags& flags, const Context& context) {
   std::sort(times.begin(), times.end());
   const uint64_t peak = peak_memory();
   const engine::Plan* plan = session->plan();
+  std::vector<double> steps;
+  if (flags.steps && plan != nullptr) {
+    PTE_TRY(steps, time_steps(*session, flags.seconds, once));
+  }
   if (context.json) {
     nlohmann::json object = {{"file", file},
                              {"method", flags.method},
@@ -124,6 +178,7 @@ Result<int> bench(const Flags& flags, const Context& context) {
                                {"load", load}}},
                              {"memory_bytes", session->memory_bytes()},
                              {"peak_bytes", peak}};
+    if (!steps.empty()) object["steps"] = steps_json(*plan, steps);
     if (plan != nullptr) object["reference_steps"] = plan->reference_steps();
     if (plan == nullptr && flags.engine == "fast") object["reason"] = session->why_reference();
     print_json(object);
@@ -133,6 +188,7 @@ Result<int> bench(const Flags& flags, const Context& context) {
     print("{:.4f}\n", quantile(times, 0.5));
     return kFine;
   }
+  if (!steps.empty()) print_steps(*plan, steps);
   print("{}  median  (min {}, p90 {}, p99 {}; {} runs, {} thread{})\n",
         bold(time_text(quantile(times, 0.5))), time_text(times.front()),
         time_text(quantile(times, 0.9)), time_text(quantile(times, 0.99)), times.size(),
@@ -175,6 +231,8 @@ void add_bench(Commands& commands) {
   command->add_option("--seconds", flags->seconds, "Measure for so long")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
+  command->add_flag("--steps", flags->steps,
+                    "Measure each step, too: its time, its share, its rate of the plain algorithm");
   command->add_flag("!--no-winograd", flags->winograd,
                     "Leave out the convolutions that round more than others");
   command->add_option("--packed-cache", flags->packed_cache,

@@ -24,6 +24,19 @@ TEST(Bench, GivesTheTimesInOrder) {
   EXPECT_GT(json["peak_bytes"].get<uint64_t>(), 1000000U);
   EXPECT_EQ(json["engine"], "fast");
   EXPECT_EQ(json["reference_steps"], 0);
+  EXPECT_FALSE(json.contains("steps"));
+}
+
+TEST(Bench, GivesTheTimeOfEachStep) {
+  const std::string file = kGolden + "program/conv_relu6_xnnpack.pte";
+  const auto outcome = pte({"bench", file, "--seconds", "0", "--steps", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto steps = nlohmann::json::parse(outcome.out)["steps"];
+  ASSERT_FALSE(steps.empty());
+  EXPECT_GT(steps[0]["milliseconds"].get<double>(), 0);
+  EXPECT_GT(steps[0]["multiply_adds"].get<double>(), 0);
+  const auto text = pte({"bench", file, "--seconds", "0", "--steps"});
+  EXPECT_NE(text.out.find("GF/s"), std::string::npos) << text.out;
 }
 
 TEST(Bench, SaysWhyTheReferenceRunsIt) {

@@ -30,6 +30,11 @@ nlohmann::json inspect_json(const Inspected& inspected);
 Result<int> show_plan(const Inspected& inspected, const program::Method& method,
                       const Context& context);
 
+// "1x3x224x224"
+std::string sizes_text(const Sizes& sizes);
+// "convolution + silu" of "aten::convolution + aten::silu".
+std::string short_calls(const std::string& what);
+
 void print_suites(const program::Bundle& bundle);
 nlohmann::json suites_json(const program::Bundle& bundle);
 void print_data(const program::DataFile& data, uint64_t bytes);

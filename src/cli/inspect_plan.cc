@@ -5,15 +5,12 @@
 #include "program/quote.h"
 
 namespace pte::cli {
-namespace {
-
 std::string sizes_text(const Sizes& sizes) {
   std::string text;
   for (const int64_t size : sizes) text += (text.empty() ? "" : "x") + std::to_string(size);
   return text.empty() ? "1" : text;
 }
 
-// "convolution + silu" of "aten::convolution + aten::silu".
 std::string short_calls(const std::string& what) {
   std::string text;
   for (size_t at = 0; at < what.size();) {
@@ -25,6 +22,8 @@ std::string short_calls(const std::string& what) {
   }
   return text;
 }
+
+namespace {
 
 nlohmann::json plan_json(const engine::Session& session) {
   using nlohmann::json;

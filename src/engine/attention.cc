@@ -200,12 +200,15 @@ class AttentionStep : public Step {
   AttentionStep(simd::Attention kernel, std::vector<Operand> operands, simd::Attention::Args args)
       : kernel_(std::move(kernel)), operands_(std::move(operands)), args_(args) {
     const simd::Attention::Shape& shape = kernel_.shape();
-    cost_ = static_cast<double>(shape.batch * shape.heads * shape.queries * shape.keys) *
-            static_cast<double>(shape.head_dim + shape.value_dim + 16) / 40 /
+    const auto scores =
+        static_cast<double>(shape.batch * shape.heads * shape.queries * shape.keys);
+    multiply_adds_ = scores * static_cast<double>(shape.head_dim + shape.value_dim);
+    cost_ = (multiply_adds_ + 16 * scores) / 40 /
             static_cast<double>(std::max<int64_t>(kernel_.tasks(), 1));
   }
 
   uint64_t scratch_bytes() const override { return kernel_.scratch_bytes(); }
+  double multiply_adds() const override { return multiply_adds_; }
 
   Status run(const Run& run) override {
     simd::Attention::Args args = args_;
@@ -224,6 +227,7 @@ class AttentionStep : public Step {
   simd::Attention kernel_;
   std::vector<Operand> operands_;  // out, q, k, v, mask
   simd::Attention::Args args_;
+  double multiply_adds_ = 0;
   double cost_ = 0;
 };
 

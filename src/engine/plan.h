@@ -78,6 +78,8 @@ class Step {
   virtual Status run(const Run& run) = 0;
   // For each thread.
   virtual uint64_t scratch_bytes() const { return 0; }
+  // Of the plain algorithm; 0 where the step is no product.
+  virtual double multiply_adds() const { return 0; }
 };
 
 struct PlannedStep {

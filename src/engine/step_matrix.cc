@@ -13,11 +13,13 @@ class ProductStep : public Step {
       : kernel_(std::move(kernel)),
         operands_(std::move(operands)),
         epilogue_(epilogue),
+        multiply_adds_(multiply_adds),
         cost_(cost_of(multiply_adds) / static_cast<double>(std::max<int64_t>(kernel_.tasks(), 1))) {
     if (operands_.bias.numel() > 0) epilogue_.bias = operands_.bias.data_as<float>();
   }
 
   uint64_t scratch_bytes() const override { return kernel_.scratch_bytes(); }
+  double multiply_adds() const override { return multiply_adds_; }
 
   Status run(const Run& run) override {
     typename Kernel::Args args = arguments(run);
@@ -49,6 +51,7 @@ class ProductStep : public Step {
   Kernel kernel_;
   ConvOperands operands_;
   simd::Epilogue epilogue_;
+  double multiply_adds_;
   double cost_;
 };
 
@@ -57,12 +60,13 @@ class MatmulStep : public Step {
   MatmulStep(simd::Matmul kernel, MatmulOperands operands)
       : kernel_(std::move(kernel)), operands_(std::move(operands)) {
     const simd::Matmul::Shape& shape = kernel_.shape();
-    cost_ = cost_of(static_cast<double>(shape.batch) * static_cast<double>(shape.m) *
-                    static_cast<double>(shape.n) * static_cast<double>(shape.k)) /
-            static_cast<double>(std::max<int64_t>(kernel_.tasks(), 1));
+    multiply_adds_ = static_cast<double>(shape.batch) * static_cast<double>(shape.m) *
+                     static_cast<double>(shape.n) * static_cast<double>(shape.k);
+    cost_ = cost_of(multiply_adds_) / static_cast<double>(std::max<int64_t>(kernel_.tasks(), 1));
   }
 
   uint64_t scratch_bytes() const override { return kernel_.scratch_bytes(); }
+  double multiply_adds() const override { return multiply_adds_; }
 
   Status run(const Run& run) override {
     simd::Matmul::Args args = operands_.args;
@@ -78,6 +82,7 @@ class MatmulStep : public Step {
  private:
   simd::Matmul kernel_;
   MatmulOperands operands_;
+  double multiply_adds_ = 0;
   double cost_ = 0;
 };
 
