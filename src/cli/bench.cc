@@ -58,8 +58,7 @@ std::string time_text(double milliseconds) {
 
 // The median time of each step, in milliseconds.
 template <typename Once>
-Result<std::vector<double>> time_steps(engine::Session& session, double seconds,
-                                       const Once& once) {
+Result<std::vector<double>> time_steps(engine::Session& session, double seconds, const Once& once) {
   session.set_timing(true);
   std::vector<std::vector<double>> times(session.plan()->steps.size());
   constexpr size_t kMostRuns = 10000;

@@ -16,27 +16,48 @@ bool is_depthwise(const Conv2dShape& s) {
   return s.groups == s.in_channels && s.groups == s.out_channels && s.groups > 1 && !s.input_nchw;
 }
 
-bool is_winograd(const Conv2dShape& s) {
-  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 &&
-         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && !s.input_nchw;
+bool is_winograd(const Conv2dShape& s, ConvAlgorithm algorithm) {
+  return winograd_line(s, algorithm) != WinogradLine::kOne;
 }
 
-// By multiplications and what the transforms add to them (shares measured with simd_bench). F(4,3)
-// quadruples the weights; where that would no longer fit a cache, F(2,3) has to do.
+// Multiplications for each channel, tiles that hang over the edge included.
+double winograd_work(const Conv2dShape& s, ConvAlgorithm algorithm) {
+  const WinogradExtents e = extents_of(winograd_line(s, algorithm));
+  const auto along = [&](int64_t outputs) {
+    return static_cast<double>(ceil_div(outputs, e.outputs) * e.positions);
+  };
+  if (s.kernel_w == 1) return along(s.out_h()) * static_cast<double>(s.out_w());
+  if (s.kernel_h == 1) return along(s.out_w()) * static_cast<double>(s.out_h());
+  return along(s.out_h()) * along(s.out_w());
+}
+
+// By multiplications and what the transforms add to them (shares measured with simd_bench). Tiles
+// of 4 x 4 outputs have 4 to 9 times as many weights; where those would no longer fit a cache,
+// F(2,3) has to do.
 ConvAlgorithm best_of_direct_and_winograd(const Conv2dShape& s, bool allowed) {
   constexpr int64_t kLargestWeights = 4 << 20;  // floats
-  if (!allowed || !is_winograd(s) || s.in_channels < 8 || s.out_channels < 8) {
-    return ConvAlgorithm::kDirect;
+  constexpr double kSmallTransform = 1.2;
+  constexpr double kLargeTransform = 1.4;
+  if (!allowed || s.in_channels < 8 || s.out_channels < 8) return ConvAlgorithm::kDirect;
+  ConvAlgorithm best = ConvAlgorithm::kDirect;
+  double least = static_cast<double>(s.kernel_h * s.kernel_w * s.out_h() * s.out_w());
+  if (is_winograd(s, ConvAlgorithm::kWinograd2)) {
+    const double work = kSmallTransform * winograd_work(s, ConvAlgorithm::kWinograd2);
+    if (work < least) {
+      least = work;
+      best = ConvAlgorithm::kWinograd2;
+    }
   }
-  const auto tiles = [&](int64_t m) {
-    return static_cast<double>(ceil_div(s.out_h(), m) * ceil_div(s.out_w(), m));
-  };
-  const double direct = 9.0 * static_cast<double>(s.out_h() * s.out_w());
-  const double small = 1.2 * 16.0 * tiles(2);
-  const bool fits = 36 * s.in_channels * s.out_channels <= kLargestWeights;
-  const double large = fits ? 1.4 * 36.0 * tiles(4) : small + 1;
-  if (direct <= std::min(small, large)) return ConvAlgorithm::kDirect;
-  return large < small ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kWinograd2;
+  if (is_winograd(s, ConvAlgorithm::kWinograd4)) {
+    const WinogradExtents e = extents_of(winograd_line(s, ConvAlgorithm::kWinograd4));
+    const bool square = s.kernel_h > 1 && s.kernel_w > 1;
+    const int64_t positions = square ? e.positions * e.positions : e.positions;
+    const double work = kLargeTransform * winograd_work(s, ConvAlgorithm::kWinograd4);
+    if (work < least && positions * s.in_channels * s.out_channels <= kLargestWeights) {
+      best = ConvAlgorithm::kWinograd4;
+    }
+  }
+  return best;
 }
 
 bool is_pointwise(const Conv2dShape& s) {
@@ -55,7 +76,7 @@ Result<std::unique_ptr<Conv2dImpl>> choose(const Conv2dShape& shape, const Conv2
   const bool possible = algorithm == ConvAlgorithm::kDepthwise ? is_depthwise(shape)
                         : algorithm == ConvAlgorithm::kGemm    ? is_pointwise(shape)
                         : algorithm == ConvAlgorithm::kDirect  ? true
-                                                               : is_winograd(shape);
+                                                               : is_winograd(shape, algorithm);
   if (possible) {
     switch (algorithm) {
       case ConvAlgorithm::kGemm:

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "simd/conv2d.h"
 #include "simd/tile.h"
+#include "simd/winograd_transform.h"
 
 namespace pte::simd {
 
@@ -47,6 +48,9 @@ std::unique_ptr<Conv2dImpl> make_direct_conv(const Conv2dShape& shape, Isa isa,
 std::unique_ptr<Conv2dImpl> make_winograd_conv(const Conv2dShape& shape, Isa isa,
                                                ConvAlgorithm algorithm);
 std::unique_ptr<Conv2dImpl> make_depthwise_conv(const Conv2dShape& shape, Isa isa);
+
+// How Winograd's algorithm cuts such a convolution; kOne where it cannot.
+WinogradLine winograd_line(const Conv2dShape& shape, ConvAlgorithm algorithm);
 
 // Extents that no tensor in memory could have, and kernels that do not fit, are errors.
 Status check_conv_shape(const Conv2dShape& shape);

@@ -243,6 +243,52 @@ TEST(Conv2d, Winograd) {
   }
 }
 
+// With stride 2, and kernels of one row or column, which are F(4, taps) along it.
+TEST(Conv2d, WinogradOfOtherKernels) {
+  struct Kernel {
+    int64_t height;
+    int64_t width;
+  };
+  for (const Isa isa : available_isas()) {
+    Variation how;
+    how.algorithm = ConvAlgorithm::kWinograd4;
+    for (const Kernel kernel :
+         {Kernel{3, 3}, Kernel{1, 3}, Kernel{3, 1}, Kernel{1, 5}, Kernel{5, 1}}) {
+      for (const int64_t stride : {1, 2}) {
+        for (const int64_t size : {5, 9, 16}) {
+          for (const int64_t in : {1, 17}) {
+            Conv2dShape shape =
+                make_shape(2, size, size + 2, in, 19, kernel.height, kernel.width, stride, 0);
+            if (kernel.height == 1) shape.stride_h = 1;
+            if (kernel.width == 1) shape.stride_w = 1;
+            check(shape, how, isa);
+            shape.pad_top = kernel.height / 2;
+            shape.pad_left = kernel.width / 2;
+            shape.pad_bottom = kernel.height > 1 ? 1 : 0;
+            shape.pad_right = kernel.width > 1 ? 2 : 0;
+            check(shape, how, isa);
+          }
+        }
+      }
+    }
+    how.extra_in = 3;
+    how.extra_out = 2;
+    how.residual = 1;
+    how.activation = Activation::kSilu;
+    check(make_shape(1, 31, 22, 40, 33, 3, 3, 2, 1), how, isa);
+    check(make_shape(1, 100, 1, 32, 32, 5, 1, 1, 0), how, isa);
+    Conv2dOptions options;
+    options.isa = isa;
+    options.algorithm = ConvAlgorithm::kWinograd4;
+    const std::vector<float> weights(size_t{8} * 8 * 7);
+    for (const Conv2dShape& shape :
+         {make_shape(1, 9, 9, 8, 8, 7, 1, 1, 0), make_shape(1, 9, 9, 8, 8, 3, 1, 1, 1),
+          make_shape(1, 9, 9, 8, 8, 3, 1, 3, 0)}) {
+      EXPECT_FALSE(Conv2d::make(shape, weights.data(), options).has_value());
+    }
+  }
+}
+
 TEST(Conv2d, Epilogues) {
   for (const Isa isa : available_isas()) {
     for (int activation = 0; activation < kActivationCount; ++activation) {

@@ -1,8 +1,9 @@
-// 3x3 convolution by F(m x m, 3 x 3): input tiles are transformed to (m + 2)^2 positions, each
-// position is a GEMM of its own over a block of tiles, and the products are transformed back with
-// the epilogue. Multiplications per output: 4 for m = 2, 2.25 for m = 4, instead of 9.
-#include <array>
+// Convolution by Winograd's algorithm: input tiles are transformed to positions, each position is a
+// GEMM of its own over a block of tiles, and the products are transformed back with the epilogue.
+// Multiplications per output: 3x3: 4 for F(2x2), 2.25 for F(4x4), instead of 9, with stride 2: 5.1;
+// kernels of one row or column: 1.5 for 3 taps, 2 for 5 taps, with stride 2: 2.25 and 2.75.
 #include <cstddef>
+#include <vector>
 
 #include "simd/conv2d_impl.h"
 #include "simd/winograd_transform.h"
@@ -14,64 +15,48 @@ namespace {
 constexpr int64_t kBlockFloats = 160 * 1024;  // both transforms of a block: most of a L2 cache
 constexpr int64_t kWantedTasks = 8;
 
-// Rows of G: the weights' transform.
-constexpr double kG2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-constexpr double kG4[6][3] = {{1. / 4, 0, 0},
-                              {-1. / 6, -1. / 6, -1. / 6},
-                              {-1. / 6, 1. / 6, -1. / 6},
-                              {1. / 24, 1. / 12, 1. / 6},
-                              {1. / 24, -1. / 12, 1. / 6},
-                              {0, 0, 1}};
-
 class WinogradConv final : public Conv2dImpl {
  public:
   WinogradConv(const Conv2dShape& shape, Isa isa, ConvAlgorithm algorithm)
       : Conv2dImpl(shape, isa, algorithm),
-        transforms_(winograd_set(isa)),
-        outputs_(algorithm == ConvAlgorithm::kWinograd4 ? 4 : 2),
-        size_(outputs_ + 2),
-        out_h_(shape.out_h()),
-        out_w_(shape.out_w()),
-        tiles_w_(ceil_div(out_w_, outputs_)),
-        tiles_h_(ceil_div(out_h_, outputs_)) {
-    const int64_t lanes = transforms_.lanes;
-    depth_ = ceil_div(shape.in_channels, lanes) * lanes;
-    columns_ = ceil_div(shape.out_channels, lanes) * lanes;
-    const int64_t positions = size_ * size_;
-    const int64_t total = shape.n * tiles_h_ * tiles_w_;
-    const int64_t pass = tiles_.max_rows;
-    int64_t block = kBlockFloats / (positions * (depth_ + columns_)) / pass * pass;
-    block = std::clamp(block, pass, 8 * pass);
-    // Even blocks, enough of them for a few threads as long as each fills the inner loop.
-    int64_t blocks = std::max(ceil_div(total, block),
-                              std::min(kWantedTasks, total / std::max<int64_t>(2 * pass, 1)));
-    blocks = std::max<int64_t>(blocks, 1);
-    block_ = std::max<int64_t>(ceil_div(total, blocks), 1);
-    tasks_ = ceil_div(total, block_);
-    input_stride_ = spread(block_ * depth_);
-    output_stride_ = spread(block_ * columns_);
-    rows_bytes_ = ceil_div(block_ * static_cast<int64_t>(sizeof(float*)), 64) * 64;
-    scratch_bytes_ =
-        static_cast<size_t>(rows_bytes_ + positions * (input_stride_ + output_stride_) *
-                                              static_cast<int64_t>(sizeof(float)));
+        square_(shape.kernel_h == 3 && shape.kernel_w == 3),
+        line_(winograd_line(shape, algorithm)),
+        across_(extents_of(square_ ? line_ : WinogradLine::kOne)),
+        along_(extents_of(line_)) {
+    const WinogradSet& set = winograd_set(isa);
+    const auto at = static_cast<size_t>(line_);
+    transforms_ = square_ ? set.square[at] : set.row[at];
+    // A kernel of one column walks down: its tiles are rows of the image turned over.
+    const bool down = shape.kernel_w == 1;
+    y_ = Axis{shape.h, shape.out_h(), shape.pad_top, shape.w, shape.out_w()};
+    x_ = Axis{shape.w, shape.out_w(), shape.pad_left, 1, 1};
+    if (down) std::swap(x_, y_);
+    tiles_y_ = ceil_div(y_.outputs, across_.outputs);
+    tiles_x_ = ceil_div(x_.outputs, along_.outputs);
+    positions_ = across_.positions * along_.positions;
+    plan(set.lanes);
   }
 
   size_t packed_bytes() const override {
-    return static_cast<size_t>(size_ * size_ * position_floats()) * sizeof(float);
+    return static_cast<size_t>(positions_ * position_floats()) * sizeof(float);
   }
 
   void pack(const float* weights, float* packed) const override {
-    for (int64_t y = 0; y < size_; ++y) {
-      for (int64_t x = 0; x < size_; ++x) {
-        const double* row = outputs_ == 4 ? kG4[y] : kG2[y];
-        const double* column = outputs_ == 4 ? kG4[x] : kG2[x];
+    const std::vector<double> rows = weights_transform(square_ ? line_ : WinogradLine::kOne);
+    const std::vector<double> columns = weights_transform(line_);
+    const int64_t area = across_.taps * along_.taps;
+    for (int64_t y = 0; y < across_.positions; ++y) {
+      for (int64_t x = 0; x < along_.positions; ++x) {
+        const double* row = rows.data() + y * across_.taps;
+        const double* column = columns.data() + x * along_.taps;
         pack_columns(tiles_, shape_.out_channels, shape_.in_channels,
-                     packed + (y * size_ + x) * position_floats(), [&](int64_t c, int64_t o) {
-                       const float* g = weights + (o * shape_.in_channels + c) * 9;
+                     packed + (y * along_.positions + x) * position_floats(),
+                     [&](int64_t c, int64_t o) {
+                       const float* g = weights + (o * shape_.in_channels + c) * area;
                        double sum = 0;
-                       for (int i = 0; i < 3; ++i) {
-                         for (int j = 0; j < 3; ++j) {
-                           sum += row[i] * column[j] * static_cast<double>(g[i * 3 + j]);
+                       for (int64_t i = 0; i < across_.taps; ++i) {
+                         for (int64_t j = 0; j < along_.taps; ++j) {
+                           sum += row[i] * column[j] * static_cast<double>(g[i * along_.taps + j]);
                          }
                        }
                        return static_cast<float>(sum);
@@ -84,19 +69,20 @@ class WinogradConv final : public Conv2dImpl {
     const Conv2dShape& s = shape_;
     const auto** rows = static_cast<const float**>(scratch);
     auto* inputs = reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + rows_bytes_);
-    const int64_t positions = size_ * size_;
-    float* products = inputs + positions * input_stride_;
-    const int64_t total = s.n * tiles_h_ * tiles_w_;
+    float* products = inputs + positions_ * input_stride_;
+    const int64_t total = s.n * tiles_y_ * tiles_x_;
 
     WinogradInput in;
-    in.height = s.h;
-    in.width = s.w;
-    in.pixel = args.input_stride;
+    in.height = y_.inputs;
+    in.width = x_.inputs;
+    in.y_step = y_.input_pixels * args.input_stride;
+    in.x_step = x_.input_pixels * args.input_stride;
     in.channels = s.in_channels;
     in.position_stride = input_stride_;
     WinogradOutput out;
     out.position_stride = output_stride_;
-    out.row_pixels = out_w_;
+    out.y_pixels = y_.output_pixels;
+    out.x_pixels = x_.output_pixels;
     set_epilogue(args.epilogue, &out.tile);
     out.tile.columns = s.out_channels;
     out.tile.out_stride = args.output_stride;
@@ -105,8 +91,6 @@ class WinogradConv final : public Conv2dImpl {
     tile.tap_count = 1;
     tile.depth = s.in_channels;
     tile.out_stride = columns_;
-    const auto input_transform = outputs_ == 4 ? transforms_.input4 : transforms_.input2;
-    const auto output_transform = outputs_ == 4 ? transforms_.output4 : transforms_.output2;
 
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first = task * block_;
@@ -114,14 +98,14 @@ class WinogradConv final : public Conv2dImpl {
       for (int64_t i = 0; i < count; ++i) {
         const Place place = place_of(first + i);
         in.image = args.input + place.image * s.h * s.w * args.input_stride;
-        in.y = place.y - s.pad_top;
-        in.x = place.x - s.pad_left;
+        in.y = place.y * across_.stride - y_.pad;
+        in.x = place.x * along_.stride - x_.pad;
         in.to = inputs + i * depth_;
         rows[i] = in.to;
-        input_transform(in);
+        transforms_.input(in);
       }
       tile.row_count = count;
-      for (int64_t p = 0; p < positions; ++p) {
+      for (int64_t p = 0; p < positions_; ++p) {
         const int64_t tap = p * input_stride_;
         tile.taps = &tap;
         tile.panel = packed_.as<float>() + p * position_floats();
@@ -130,29 +114,58 @@ class WinogradConv final : public Conv2dImpl {
       }
       for (int64_t i = 0; i < count; ++i) {
         const Place place = place_of(first + i);
-        const int64_t pixel = (place.image * out_h_ + place.y) * out_w_ + place.x;
+        const int64_t pixel = place.image * y_.outputs * x_.outputs + place.y * y_.output_pixels +
+                              place.x * x_.output_pixels;
         out.from = products + i * columns_;
-        out.rows = std::min(outputs_, out_h_ - place.y);
-        out.columns = std::min(outputs_, out_w_ - place.x);
+        out.rows = std::min(across_.outputs, y_.outputs - place.y);
+        out.columns = std::min(along_.outputs, x_.outputs - place.x);
         out.tile.out = args.output + pixel * args.output_stride;
         if (args.epilogue.residual != nullptr) {
           out.tile.residual = args.epilogue.residual + pixel * args.epilogue.residual_stride;
         }
-        output_transform(out);
+        transforms_.output(out);
       }
     }
   }
 
  private:
+  struct Axis {
+    int64_t inputs = 0;
+    int64_t outputs = 0;
+    int64_t pad = 0;
+    int64_t input_pixels = 0;  // from one sample to the next
+    int64_t output_pixels = 0;
+  };
   struct Place {
     int64_t image;
     int64_t y;  // of the first output
     int64_t x;
   };
 
+  void plan(int64_t lanes) {
+    depth_ = ceil_div(shape_.in_channels, lanes) * lanes;
+    columns_ = ceil_div(shape_.out_channels, lanes) * lanes;
+    const int64_t total = shape_.n * tiles_y_ * tiles_x_;
+    const int64_t pass = tiles_.max_rows;
+    int64_t block = kBlockFloats / (positions_ * (depth_ + columns_)) / pass * pass;
+    block = std::clamp(block, pass, 8 * pass);
+    // Even blocks, enough of them for a few threads as long as each fills the inner loop.
+    int64_t blocks = std::max(ceil_div(total, block),
+                              std::min(kWantedTasks, total / std::max<int64_t>(2 * pass, 1)));
+    blocks = std::max<int64_t>(blocks, 1);
+    block_ = std::max<int64_t>(ceil_div(total, blocks), 1);
+    tasks_ = ceil_div(total, block_);
+    input_stride_ = spread(block_ * depth_);
+    output_stride_ = spread(block_ * columns_);
+    rows_bytes_ = ceil_div(block_ * static_cast<int64_t>(sizeof(float*)), 64) * 64;
+    scratch_bytes_ =
+        static_cast<size_t>(rows_bytes_ + positions_ * (input_stride_ + output_stride_) *
+                                              static_cast<int64_t>(sizeof(float)));
+  }
+
   Place place_of(int64_t tile) const {
-    return {tile / (tiles_h_ * tiles_w_), tile / tiles_w_ % tiles_h_ * outputs_,
-            tile % tiles_w_ * outputs_};
+    return {tile / (tiles_y_ * tiles_x_), tile / tiles_x_ % tiles_y_ * across_.outputs,
+            tile % tiles_x_ * along_.outputs};
   }
 
   int64_t position_floats() const {
@@ -165,13 +178,16 @@ class WinogradConv final : public Conv2dImpl {
     return (lines | 1) * 16;
   }
 
-  const WinogradSet& transforms_;
-  int64_t outputs_;  // m
-  int64_t size_;     // m + 2
-  int64_t out_h_;
-  int64_t out_w_;
-  int64_t tiles_w_;
-  int64_t tiles_h_;
+  bool square_;
+  WinogradLine line_;
+  WinogradExtents across_;  // of a tile, over its rows
+  WinogradExtents along_;
+  WinogradTransforms transforms_;
+  Axis y_;
+  Axis x_;
+  int64_t tiles_y_ = 0;
+  int64_t tiles_x_ = 0;
+  int64_t positions_ = 0;
   int64_t depth_ = 0;    // input channels, whole vectors
   int64_t columns_ = 0;  // output channels, whole vectors
   int64_t block_ = 1;    // tiles of a task
@@ -181,6 +197,26 @@ class WinogradConv final : public Conv2dImpl {
 };
 
 }  // namespace
+
+WinogradLine winograd_line(const Conv2dShape& s, ConvAlgorithm algorithm) {
+  if (s.groups != 1 || s.input_nchw || s.dilation_h != 1 || s.dilation_w != 1) {
+    return WinogradLine::kOne;
+  }
+  const bool square = s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == s.stride_w;
+  const bool row = s.kernel_h == 1 && s.stride_h == 1 && s.pad_top == 0 && s.pad_bottom == 0;
+  const bool column = s.kernel_w == 1 && s.stride_w == 1 && s.pad_left == 0 && s.pad_right == 0;
+  if (!square && !row && !column) return WinogradLine::kOne;
+  const int64_t taps = column ? s.kernel_h : s.kernel_w;
+  const int64_t stride = column ? s.stride_h : s.stride_w;
+  if (algorithm == ConvAlgorithm::kWinograd2) {
+    return square && stride == 1 ? WinogradLine::kF2x3 : WinogradLine::kOne;
+  }
+  if (taps == 3 && stride == 1) return WinogradLine::kF4x3;
+  if (taps == 3 && stride == 2) return WinogradLine::kS4x3;
+  if (taps == 5 && stride == 1) return WinogradLine::kF4x5;
+  if (taps == 5 && stride == 2) return WinogradLine::kS4x5;
+  return WinogradLine::kOne;
+}
 
 std::unique_ptr<Conv2dImpl> make_winograd_conv(const Conv2dShape& shape, Isa isa,
                                                ConvAlgorithm algorithm) {

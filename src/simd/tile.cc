@@ -80,6 +80,23 @@ HWY_NOINLINE void tile(const TileArgs& args, const float* const* rows, float* ou
                        const float* residual) {
   const D d;
   constexpr int kWidth = kVectors * kLanes;
+  // What is written last is asked for first: it comes while the sums are made.
+  PTE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    PTE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      __builtin_prefetch(out + r * args.out_stride + v * kLanes);
+    }
+  }
+  if (residual != nullptr) {
+    PTE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      PTE_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        __builtin_prefetch(residual + r * args.residual_stride + v * kLanes);
+      }
+    }
+  }
   V sum[kRows][kVectors];
   PTE_UNROLL
   for (int r = 0; r < kRows; ++r) {
