@@ -56,7 +56,9 @@ class Matcher {
       if (swapped != found.transposed || !probabilities(scores, found)) continue;
       found.v = product->input(1 - side);
       found.inner = inner_;
-      if (closed(product)) return found;
+      if (!closed(product)) continue;
+      take_rotary(product, found);
+      return found;
     }
     return std::nullopt;
   }
@@ -172,6 +174,45 @@ class Matcher {
     }
   }
 
+  // Draws the rotation of q and k in, when both are turned alike and nothing else reads what is in
+  // between.
+  void take_rotary(const Node* product, AttentionGroup& found) {
+    double scale = 1;
+    auto q = turned(found.q, false, scale);
+    auto k = turned(found.k, true, scale);
+    const bool alike = q && k && q->cos == k->cos && q->sin == k->sin && q->prefix == k->prefix &&
+                       q->halves == k->halves;
+    if (!alike || !closed(product)) return;
+    found.inner = inner_;
+    found.scale *= scale;
+    found.q = q->source;
+    found.k = k->source;
+    found.rotary = std::move(q);
+  }
+
+  // The rotation that the value is, behind views and numbers that it is multiplied by.
+  std::optional<Rotary> turned(Value* value, bool swapped, double& scale) {
+    while (true) {
+      value = back(value, swapped);
+      const Node* node = value->producer();
+      if (node == nullptr) return std::nullopt;
+      if (!node->is(Op::aten_mul_Scalar) && !node->is(Op::aten_mul_Tensor)) break;
+      const auto number = number_of(module_, node->arg(1));
+      if (!number || *number == 0) break;
+      scale *= *number;
+      inner_.push_back(node);
+      value = node->input(0);
+    }
+    if (swapped) return std::nullopt;
+    auto found = match_rotary(value);
+    if (found) {
+      for (const Node* node : found->nodes) {
+        if (std::find(inner_.begin(), inner_.end(), node) == inner_.end()) inner_.push_back(node);
+      }
+    }
+    return found;
+  }
+
   // Nothing outside reads what is computed inside.
   bool closed(const Node* product) const {
     for (const Node* node : inner_) {
@@ -197,11 +238,14 @@ class Matcher {
 
 class AttentionStep : public Step {
  public:
-  AttentionStep(simd::Attention kernel, std::vector<Operand> operands, simd::Attention::Args args)
-      : kernel_(std::move(kernel)), operands_(std::move(operands)), args_(args) {
+  AttentionStep(simd::Attention kernel, std::vector<Operand> operands, simd::Attention::Args args,
+                std::vector<Tensor> kept)
+      : kernel_(std::move(kernel)),
+        operands_(std::move(operands)),
+        kept_(std::move(kept)),
+        args_(args) {
     const simd::Attention::Shape& shape = kernel_.shape();
-    const auto scores =
-        static_cast<double>(shape.batch * shape.heads * shape.queries * shape.keys);
+    const auto scores = static_cast<double>(shape.batch * shape.heads * shape.queries * shape.keys);
     multiply_adds_ = scores * static_cast<double>(shape.head_dim + shape.value_dim);
     cost_ = (multiply_adds_ + 16 * scores) / 40 /
             static_cast<double>(std::max<int64_t>(kernel_.tasks(), 1));
@@ -226,6 +270,7 @@ class AttentionStep : public Step {
  private:
   simd::Attention kernel_;
   std::vector<Operand> operands_;  // out, q, k, v, mask
+  std::vector<Tensor> kept_;       // what args_ points to
   simd::Attention::Args args_;
   double multiply_adds_ = 0;
   double cost_ = 0;
@@ -250,13 +295,37 @@ std::optional<AttentionGroup> match_attention(const ir::Module& module, Node* pr
   return Matcher(module, outputs, taken).match(product);
 }
 
+Result<Operand> Planner::heads(const Value* value, const Sizes& sizes) {
+  PTE_TRY(Operand operand, place(value));
+  Sizes wanted(sizes.begin(), sizes.end() - 2);
+  wanted.insert(wanted.end(), operand.sizes.end() - 2, operand.sizes.end());
+  auto strides = view_strides(operand.sizes, operand.strides, wanted);
+  if (!strides) {
+    operand = contiguous(operand);
+    strides = view_strides(operand.sizes, operand.strides, wanted);
+  }
+  if (!strides) return unsupported("its heads are other ones");
+  operand.sizes = std::move(wanted);
+  operand.strides = *strides;
+  return operand;
+}
+
 Result<bool> Planner::plan_attention(const AttentionGroup& group) {
   const Value* result = group.last->result();
   const Sizes sizes = *result->tensor().static_sizes();
   const size_t rank = sizes.size();
-  PTE_TRY(Operand q, place(group.q));
-  PTE_TRY(Operand k, place(group.k));
   PTE_TRY(Operand v, place(group.v));
+  Operand q;
+  Operand k;
+  if (group.rotary) {
+    PTE_TRY(q, heads(group.q, sizes));
+    PTE_TRY(k, heads(group.k, sizes));
+    std::swap(k.sizes[rank - 2], k.sizes[rank - 1]);
+    std::swap(k.strides[rank - 2], k.strides[rank - 1]);
+  } else {
+    PTE_TRY(q, place(group.q));
+    PTE_TRY(k, place(group.k));
+  }
   for (const Operand* operand : {&q, &k, &v}) {
     if (operand->sizes.size() != rank || operand->dtype != DType::kFloat32 ||
         operand->count() == 0) {
@@ -313,7 +382,22 @@ Result<bool> Planner::plan_attention(const AttentionGroup& group) {
   std::string name =
       fmt::format("attention {}x {}x{}x{}", shape.heads, shape.queries, shape.keys, shape.head_dim);
   if (group.mask != nullptr) name += ", mask";
-  add(std::make_unique<AttentionStep>(std::move(*kernel), std::move(operands), args),
+  std::vector<Tensor> kept;
+  if (const auto& rotary = group.rotary) {
+    auto& [cos, sin] = rotary_tables_[{rotary->cos, rotary->sin, rotary->prefix}];
+    if (cos.data() == nullptr) {
+      PTE_TRY(cos, rotary_table(rotary->cos, rotary->prefix, 1));
+      PTE_TRY(sin, rotary_table(rotary->sin, rotary->prefix, 0));
+    }
+    args.rope_cos = cos.data_as<float>();
+    args.rope_sin = sin.data_as<float>();
+    args.rope_stride = shape.head_dim;
+    args.rope_halves = rotary->halves;
+    kept = {cos, sin};
+    name += ", rotary";
+  }
+  add(std::make_unique<AttentionStep>(std::move(*kernel), std::move(operands), args,
+                                      std::move(kept)),
       "aten::bmm + aten::_softmax + aten::bmm", std::move(name), reads, {out});
   return true;
 }

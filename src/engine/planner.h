@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -65,6 +66,17 @@ struct Group {
   ir::Value* result() const { return nodes.back()->result(); }
   std::string what() const;
 };
+// x * cos + turned(x) * sin for all tokens behind the first `prefix`, which stay as they are.
+struct Rotary {
+  ir::Value* source = nullptr;  // x: [..., tokens, dim]
+  ir::Value* cos = nullptr;     // constants: [tokens - prefix, dim]
+  ir::Value* sin = nullptr;
+  int64_t prefix = 0;
+  bool halves = false;                 // as simd::rope_rows
+  std::vector<const ir::Node*> nodes;  // that do it
+};
+std::optional<Rotary> match_rotary(ir::Value* value);
+
 // softmax(scale * q x k + mask) x v, all of which one step does.
 struct AttentionGroup {
   ir::Node* last = nullptr;
@@ -73,6 +85,9 @@ struct AttentionGroup {
   ir::Value* v = nullptr;
   ir::Value* mask = nullptr;
   double scale = 1;
+  // Done to q and k on the way in; then both are [..., tokens, dim], and may have other leading
+  // dimensions than v.
+  std::optional<Rotary> rotary;
   bool transposed = false;             // v and the result are [..., dim, tokens]
   std::vector<const ir::Node*> inner;  // all but the last
 };
@@ -159,6 +174,10 @@ class Planner {
   Result<bool> plan_linear(const Group& group);
   Result<bool> plan_matmul(const Group& group);
   Result<bool> plan_attention(const AttentionGroup& group);
+  // A rotation's table, rows of `outside` before it.
+  Result<Tensor> rotary_table(const ir::Value* value, int64_t prefix, float outside);
+  // The value with the leading dimensions of `sizes`, tokens and elements as its last two.
+  Result<Operand> heads(const ir::Value* value, const Sizes& sizes);
   Result<bool> plan_softmax(const ir::Node* node);
   Result<bool> plan_layer_norm(const ir::Node* node);
   Result<bool> plan_mean(const ir::Node* node);
@@ -226,6 +245,9 @@ class Planner {
   std::unordered_map<const ir::Value*, const ir::Value*> reshaped_;  // views of whole values
   std::unordered_map<const ir::Node*, Operand> cat_storage_;
   std::unordered_map<const ir::Node*, DimOrder> cat_orders_;
+  // By cos, sin and prefix: layers share them.
+  std::map<std::tuple<const ir::Value*, const ir::Value*, int64_t>, std::pair<Tensor, Tensor>>
+      rotary_tables_;
   std::vector<int> sharers_;  // values that lie in each buffer
   std::unordered_set<const ir::Value*> outputs_;
   std::vector<std::pair<Operand, Operand>> pending_copies_;

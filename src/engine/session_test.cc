@@ -250,6 +250,100 @@ TEST(Session, AttentionInPieces) {
   EXPECT_EQ(kernels.find("softmax"), std::string::npos) << kernels;
 }
 
+// As vision encoders have it: neighbours turned, a class token before them that is not.
+TEST(Session, AttentionWithRotaryEmbedding) {
+  const std::string kernels = check(R"(const @cs: float32[6,16] parameter = elided
+  func forward(%x: float32[1,7,48]) {
+    %cs = const @cs
+    (%cos: float32[6,8], %sin: float32[6,8]) = aten.split_with_sizes_copy.default(%cs, [8, 8], 1)
+    %v: float32[1,7,3,2,8] = aten.view_copy.default(%x, [1, 7, 3, 2, 8])
+    %p: float32[3,1,2,7,8] = aten.permute_copy.default(%v, [2, 0, 3, 1, 4])
+    %qs: float32[1,1,2,7,8] = aten.slice_copy.Tensor(%p, 0, 0, 1, 1)
+    %ks: float32[1,1,2,7,8] = aten.slice_copy.Tensor(%p, 0, 1, 2, 1)
+    %vs: float32[1,1,2,7,8] = aten.slice_copy.Tensor(%p, 0, 2, 3, 1)
+    %q: float32[1,2,7,8] = aten.squeeze_copy.dims(%qs, [0])
+    %k: float32[1,2,7,8] = aten.squeeze_copy.dims(%ks, [0])
+    %w: float32[1,2,7,8] = aten.squeeze_copy.dims(%vs, [0])
+    %q0: float32[1,2,1,8] = aten.slice_copy.Tensor(%q, 2, 0, 1, 1)
+    %q1: float32[1,2,6,8] = aten.slice_copy.Tensor(%q, 2, 1, 9223372036854775807, 1)
+    %qa: float32[1,2,6,4] = aten.slice_copy.Tensor(%q1, 3, 0, 9223372036854775807, 2)
+    %qb: float32[1,2,6,4] = aten.slice_copy.Tensor(%q1, 3, 1, 9223372036854775807, 2)
+    %qn: float32[1,2,6,4] = aten.neg.default(%qb)
+    %qu: float32[1,2,6,4,1] = aten.unsqueeze_copy.default(%qn, 4)
+    %qw: float32[1,2,6,4,1] = aten.unsqueeze_copy.default(%qa, 4)
+    %qc: float32[1,2,6,4,2] = aten.cat.default([%qu, %qw], -1)
+    %qt: float32[1,2,6,8] = aten.view_copy.default(%qc, [1, 2, 6, 8])
+    %qm: float32[1,2,6,8] = aten.mul.Tensor(%q1, %cos)
+    %qr: float32[1,2,6,8] = aten.mul.Tensor(%qt, %sin)
+    %qe: float32[1,2,6,8] = aten.add.Tensor(%qm, %qr, 1)
+    %qf: float32[1,2,7,8] = aten.cat.default([%q0, %qe], 2)
+    %k0: float32[1,2,1,8] = aten.slice_copy.Tensor(%k, 2, 0, 1, 1)
+    %k1: float32[1,2,6,8] = aten.slice_copy.Tensor(%k, 2, 1, 9223372036854775807, 1)
+    %ka: float32[1,2,6,4] = aten.slice_copy.Tensor(%k1, 3, 0, 9223372036854775807, 2)
+    %kb: float32[1,2,6,4] = aten.slice_copy.Tensor(%k1, 3, 1, 9223372036854775807, 2)
+    %kn: float32[1,2,6,4] = aten.neg.default(%kb)
+    %ku: float32[1,2,6,4,1] = aten.unsqueeze_copy.default(%kn, 4)
+    %kw: float32[1,2,6,4,1] = aten.unsqueeze_copy.default(%ka, 4)
+    %kc: float32[1,2,6,4,2] = aten.cat.default([%ku, %kw], -1)
+    %kt: float32[1,2,6,8] = aten.view_copy.default(%kc, [1, 2, 6, 8])
+    %km: float32[1,2,6,8] = aten.mul.Tensor(%k1, %cos)
+    %kr: float32[1,2,6,8] = aten.mul.Tensor(%kt, %sin)
+    %ke: float32[1,2,6,8] = aten.add.Tensor(%km, %kr, 1)
+    %kf: float32[1,2,7,8] = aten.cat.default([%k0, %ke], 2)
+    %kp: float32[1,2,8,7] = aten.permute_copy.default(%kf, [0, 1, 3, 2])
+    %q2: float32[1,2,7,8] = aten.mul.Scalar(%qf, 0.5)
+    %k2: float32[1,2,8,7] = aten.mul.Scalar(%kp, 0.5)
+    %a: float32[2,7,8] = aten.view_copy.default(%q2, [2, 7, 8])
+    %b: float32[2,8,7] = aten.view_copy.default(%k2, [2, 8, 7])
+    %c: float32[2,7,7] = aten.bmm.default(%a, %b)
+    %e: float32[2,7,7] = aten._softmax.default(%c, -1, false)
+    %g: float32[2,7,8] = aten.view_copy.default(%w, [2, 7, 8])
+    %h: float32[2,7,8] = aten.bmm.default(%e, %g)
+    return %h
+  })");
+  EXPECT_NE(kernels.find("attention 2x 7x7x8, rotary"), std::string::npos) << kernels;
+  EXPECT_EQ(kernels.find("elementwise"), std::string::npos) << kernels;
+}
+
+// Halves turned, all tokens; k is turned by other angles than q, and stays outside.
+TEST(Session, AttentionWithRotaryHalves) {
+  const auto program = [](const std::string& of_k) {
+    return R"(const @cos: float32[5,8] parameter = elided
+  const @sin: float32[5,8] parameter = elided
+  const @other: float32[5,8] parameter = elided
+  func forward(%q: float32[2,5,8], %k: float32[2,5,8], %v: float32[2,5,3]) {
+    %cos = const @cos
+    %sin = const @sin
+    %other = const @other
+    %qa: float32[2,5,4] = aten.slice_copy.Tensor(%q, 2, 0, 4, 1)
+    %qb: float32[2,5,4] = aten.slice_copy.Tensor(%q, 2, 4, 8, 1)
+    %qn: float32[2,5,4] = aten.neg.default(%qb)
+    %qt: float32[2,5,8] = aten.cat.default([%qn, %qa], 2)
+    %qm: float32[2,5,8] = aten.mul.Tensor(%q, %cos)
+    %qr: float32[2,5,8] = aten.mul.Tensor(%qt, %sin)
+    %qe: float32[2,5,8] = aten.add.Tensor(%qm, %qr, 1)
+    %ka: float32[2,5,4] = aten.slice_copy.Tensor(%k, 2, 0, 4, 1)
+    %kb: float32[2,5,4] = aten.slice_copy.Tensor(%k, 2, 4, 8, 1)
+    %kn: float32[2,5,4] = aten.neg.default(%kb)
+    %kt: float32[2,5,8] = aten.cat.default([%kn, %ka], 2)
+    %km: float32[2,5,8] = aten.mul.Tensor(%k, %cos)
+    %kr: float32[2,5,8] = aten.mul.Tensor(%kt, )" +
+           of_k + R"()
+    %ke: float32[2,5,8] = aten.add.Tensor(%km, %kr, 1)
+    %kp: float32[2,8,5] = aten.transpose_copy.int(%ke, 1, 2)
+    %c: float32[2,5,5] = aten.bmm.default(%qe, %kp)
+    %e: float32[2,5,5] = aten._softmax.default(%c, -1, false)
+    %h: float32[2,5,3] = aten.bmm.default(%e, %v)
+    return %h
+  })";
+  };
+  const std::string fused = check(program("%sin"));
+  EXPECT_NE(fused.find("attention 2x 5x5x8, rotary"), std::string::npos) << fused;
+  const std::string apart = check(program("%other"));
+  EXPECT_NE(apart.find("attention 2x 5x5x8"), std::string::npos) << apart;
+  EXPECT_EQ(apart.find("rotary"), std::string::npos) << apart;
+}
+
 TEST(Session, AttentionOverColumns) {
   const std::string kernels = check(R"(func forward(%x: float32[1,2,20,9]) {
     (%q: float32[1,2,6,9], %k: float32[1,2,6,9], %v: float32[1,2,8,9]) = aten.split_with_sizes_copy.default(%x, [6, 6, 8], 2)

@@ -36,6 +36,8 @@ double winograd_work(const Conv2dShape& s, ConvAlgorithm algorithm) {
 // F(2,3) has to do.
 ConvAlgorithm best_of_direct_and_winograd(const Conv2dShape& s, bool allowed) {
   constexpr int64_t kLargestWeights = 4 << 20;  // floats
+  constexpr int64_t kWeightsForEachTile = 30000;
+  constexpr int64_t kManyChannels = 32;
   constexpr double kSmallTransform = 1.2;
   constexpr double kLargeTransform = 1.4;
   if (!allowed || s.in_channels < 8 || s.out_channels < 8) return ConvAlgorithm::kDirect;
@@ -52,10 +54,13 @@ ConvAlgorithm best_of_direct_and_winograd(const Conv2dShape& s, bool allowed) {
     const WinogradExtents e = extents_of(winograd_line(s, ConvAlgorithm::kWinograd4));
     const bool square = s.kernel_h > 1 && s.kernel_w > 1;
     const int64_t positions = square ? e.positions * e.positions : e.positions;
+    const int64_t weights = positions * s.in_channels * s.out_channels;
     const double work = kLargeTransform * winograd_work(s, ConvAlgorithm::kWinograd4);
-    if (work < least && positions * s.in_channels * s.out_channels <= kLargestWeights) {
-      best = ConvAlgorithm::kWinograd4;
-    }
+    // With stride 2 the weights are many and the gain is small: only pictures that use them often.
+    const int64_t uses = ceil_div(s.out_h(), e.outputs) * ceil_div(s.out_w(), e.outputs);
+    const bool often = !square || e.stride == 1 ||
+                       (s.in_channels >= kManyChannels && weights <= kWeightsForEachTile * uses);
+    if (work < least && weights <= kLargestWeights && often) best = ConvAlgorithm::kWinograd4;
   }
   return best;
 }
