@@ -1,4 +1,5 @@
 // Which nodes one step does: products with what follows them, runs of elementwise calls.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -59,6 +60,14 @@ class GroupFinder {
       groups_.attention.emplace(node, std::move(*found));
     }
     for (Node* node : graph_.nodes()) {
+      if (fuse_ && is_softmax_mean(node)) {
+        Group group;
+        group.head = node;
+        group.nodes = {node, next(node)};
+        add(std::move(group));
+      }
+    }
+    for (Node* node : graph_.nodes()) {
       if (taken_.contains(node)) continue;
       if (is_product(*node)) {
         add(product(node));
@@ -80,6 +89,34 @@ class GroupFinder {
       return nullptr;
     }
     return user;
+  }
+
+  // A softmax over channels whose only reader is a 1x1 convolution to one channel.
+  bool is_softmax_mean(const Node* node) const {
+    if ((!node->is(Op::aten__softmax) && !node->is(Op::aten_softmax_int)) ||
+        taken_.contains(node) || !is_float(node->result()) || !is_float(node->input(0))) {
+      return false;
+    }
+    const int64_t rank = static_cast<int64_t>(node->result()->tensor().rank());
+    const auto dim = node->arg(1).integer();
+    const Node* conv = next(node);
+    if (conv == nullptr || rank < 3 || (dim != 1 && dim != 1 - rank) ||
+        !conv->is(Op::aten_convolution) || conv->input(0) != node->result() ||
+        !conv->arg(2).is_none() || conv->arg("transposed").boolean() != false ||
+        conv->arg("groups").integer() != 1) {
+      return false;
+    }
+    const Value* weights = conv->input(1);
+    const auto sizes = weights->tensor().static_sizes();
+    const auto is_all = [&](const char* name, int64_t wanted) {
+      const auto numbers = conv->arg(name).integers();
+      return numbers && std::all_of(numbers->begin(), numbers->end(),
+                                    [&](int64_t number) { return number == wanted; });
+    };
+    // One output channel, and a kernel of one tap: as many weights as channels.
+    return weights->is_constant() && is_float(weights) && module_.data_of(weights) != nullptr &&
+           sizes && (*sizes)[0] == 1 && element_count(*sizes) == (*sizes)[1] &&
+           is_all("stride", 1) && is_all("padding", 0);
   }
 
   static bool same_sizes(const Value* a, const Value* b) {

@@ -45,6 +45,20 @@ Result<bool> Planner::plan_softmax(const Node* node) {
   return true;
 }
 
+Result<bool> Planner::plan_softmax_mean(const Group& group) {
+  const Value* result = group.result();
+  PTE_TRY(Operand in, place(group.head->input(0)));
+  constexpr size_t kDim = 1;  // channels: GroupFinder has made sure
+  PTE_TRY(Tensor weights, dense_constant(group.nodes.back()->input(1)));
+  if (in.sizes[kDim] != 1 && in.strides[kDim] != 1) {
+    in = arranged(in, with_innermost(order_of(in.sizes, in.strides), kDim));
+  }
+  const Operand out = target(result, contiguous_dim_order(in.sizes.size()), fits_any);
+  add(softmax_mean_step(in, out, kDim, std::move(weights), options_.isa), group.what(),
+      "softmax mean", {in}, {out});
+  return true;
+}
+
 Result<bool> Planner::plan_layer_norm(const Node* node) {
   if (!unread(node, 1) || !unread(node, 2)) return no("its mean and deviation are read");
   const Value* result = node->result();

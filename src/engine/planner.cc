@@ -284,6 +284,9 @@ Status Planner::plan_group(const Group& group) {
       case Op::aten_bmm:
       case Op::aten_matmul:
         return plan_matmul(group);
+      case Op::aten__softmax:
+      case Op::aten_softmax_int:
+        return plan_softmax_mean(group);
       default:
         return plan_elementwise(group);
     }

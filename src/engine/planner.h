@@ -179,6 +179,7 @@ class Planner {
   // The value with the leading dimensions of `sizes`, tokens and elements as its last two.
   Result<Operand> heads(const ir::Value* value, const Sizes& sizes);
   Result<bool> plan_softmax(const ir::Node* node);
+  Result<bool> plan_softmax_mean(const Group& group);
   Result<bool> plan_layer_norm(const ir::Node* node);
   Result<bool> plan_mean(const ir::Node* node);
   Result<bool> plan_pool(const ir::Node* node);

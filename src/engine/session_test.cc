@@ -373,6 +373,39 @@ TEST(Session, ProbabilitiesThatAreReadElsewhereAreNoAttention) {
   EXPECT_EQ(kernels.find("attention"), std::string::npos) << kernels;
 }
 
+// As YOLO decodes its boxes.
+TEST(Session, MeanOfADistribution) {
+  const std::string kernels = check(R"(const @w: float32[1,16,1,1] parameter = elided
+  func forward(%x: float32[1,64,21]) {
+    %w = const @w
+    %v: float32[1,4,16,21] = aten.view_copy.default(%x, [1, 4, 16, 21])
+    %p: float32[1,16,4,21] = aten.permute_copy.default(%v, [0, 2, 1, 3])
+    %s: float32[1,16,4,21] = aten._softmax.default(%p, 1, false)
+    %c: float32[1,1,4,21] = aten.convolution.default(%s, %w, none, [1, 1], [0, 0], [1, 1], false, [0, 0], 1)
+    %o: float32[1,4,21] = aten.view_copy.default(%c, [1, 4, 21])
+    return %o
+  })");
+  EXPECT_NE(kernels.find("softmax mean"), std::string::npos) << kernels;
+  EXPECT_EQ(kernels.find("conv"), std::string::npos) << kernels;
+}
+
+// Channels of pixels times one number each: rows too short to be done one by one.
+TEST(Session, GatesOfFewChannels) {
+  check(
+      R"(func forward(%x: float32[2,7,5,6], %g: float32[2,7,1,1], %h: float32[7,1,1], %s: float32[1,1,1,1]) {
+    %p: float32[2,5,6,7] = aten.permute_copy.default(%x, [0, 2, 3, 1])
+    %n: float32[2,7,5,6] = aten.permute_copy.default(%p, [0, 3, 1, 2])
+    %a: float32[2,7,5,6] = aten.mul.Tensor(%n, %g)
+    %b: float32[2,7,5,6] = aten.add.Tensor(%a, %h)
+    %c: float32[2,7,5,6] = aten.mul.Tensor(%b, %s)
+    %d: float32[2,7,5,6] = aten.sub.Tensor(%h, %c)
+    %m: float32[2,7,5,6] = aten.avg_pool2d.default(%d, [1, 1], [1, 1])
+    %e: float32[2,7,5,6] = aten.mul.Tensor(%m, %g)
+    %f: float32[2,7,5,6] = aten.div.Tensor(%h, %e)
+    return %d, %f
+  })");
+}
+
 TEST(Session, ConvolutionsOfOtherKinds) {
   check(R"(const @d: float32[6,1,3,3] parameter = elided
   const @g: float32[8,3,3,3] parameter = elided

@@ -71,6 +71,33 @@ class SoftmaxStep : public Step {
   simd::Isa isa_;
 };
 
+class SoftmaxMeanStep : public Step {
+ public:
+  SoftmaxMeanStep(Operand in, Operand out, size_t dim, Tensor weights, simd::Isa isa)
+      : in_(std::move(in)),
+        out_(std::move(out)),
+        weights_(std::move(weights)),
+        loops_(in_, out_, dim, 1),
+        isa_(isa) {
+    count_ = in_.sizes[dim];
+  }
+  Status run(const Run& run) override {
+    if (out_.count() == 0) return {};
+    loops_.run(run, run.in(in_), run.out(out_), count_, 1.0, [&](const simd::Rows& rows) {
+      simd::softmax_mean(rows, weights_.data_as<float>(), isa_);
+    });
+    return {};
+  }
+
+ private:
+  Operand in_;
+  Operand out_;
+  Tensor weights_;
+  RowLoops loops_;
+  int64_t count_ = 0;
+  simd::Isa isa_;
+};
+
 class LayerNormStep : public Step {
  public:
   LayerNormStep(Operand in, Operand out, size_t row_dims, int64_t count, Tensor weight, Tensor bias,
@@ -284,6 +311,12 @@ class NearestStep : public Step {
 
 std::unique_ptr<Step> softmax_step(Operand in, Operand out, size_t dim, simd::Isa isa) {
   return std::make_unique<SoftmaxStep>(std::move(in), std::move(out), dim, isa);
+}
+
+std::unique_ptr<Step> softmax_mean_step(Operand in, Operand out, size_t dim, Tensor weights,
+                                        simd::Isa isa) {
+  return std::make_unique<SoftmaxMeanStep>(std::move(in), std::move(out), dim, std::move(weights),
+                                           isa);
 }
 
 std::unique_ptr<Step> layer_norm_step(Operand in, Operand out, int64_t count, Tensor weight,

@@ -75,6 +75,9 @@ std::unique_ptr<Step> matmul_step(simd::Matmul kernel, MatmulOperands operands);
 // ---- rows and windows
 
 std::unique_ptr<Step> softmax_step(Operand in, Operand out, size_t dim, simd::Isa isa);
+// The mean of `weights` under the softmax of each row; `out` has one element along `dim`.
+std::unique_ptr<Step> softmax_mean_step(Operand in, Operand out, size_t dim, Tensor weights,
+                                        simd::Isa isa);
 std::unique_ptr<Step> layer_norm_step(Operand in, Operand out, int64_t count, Tensor weight,
                                       Tensor bias, float epsilon, simd::Isa isa);
 // Sums over `reduced`, times `scale`; `in` has either its innermost kept dimension or the reduced

@@ -41,8 +41,9 @@ class Recomposer {
       return std::nullopt;
     }
     const Tensor* data = module_.data_of(value);
-    // With more dimensions than its partner it would add some to the result.
-    if (data == nullptr || data->numel() != 1 || data->rank() != 0) return std::nullopt;
+    // With more dimensions than its partner it would add some to the result, which then is of
+    // another type than the call that takes its place, and stays.
+    if (data == nullptr || data->numel() != 1) return std::nullopt;
     std::optional<double> number;
     dispatch(data->dtype(),
              [&]<typename T>(T) { number = static_cast<double>(*data->template data_as<T>()); });

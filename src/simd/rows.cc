@@ -86,6 +86,45 @@ void softmax(const Rows& rows) {
   }
 }
 
+void softmax_mean(const Rows& rows, const float* weights) {
+  const D d;
+  const D1 one;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t count = rows.count;
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    const float* in = rows.in + row * rows.in_stride;
+    float most = -std::numeric_limits<float>::infinity();
+    int64_t i = 0;
+    if (count >= lanes) {
+      auto most_v = hn::LoadU(d, in);
+      for (i = lanes; i + lanes <= count; i += lanes)
+        most_v = hn::Max(most_v, hn::LoadU(d, in + i));
+      most = hn::GetLane(hn::MaxOfLanes(d, most_v));
+    }
+    for (; i < count; ++i) most = std::max(most, in[i]);
+    const auto shift = hn::Set(d, most);
+    auto sum_v = hn::Zero(d);
+    auto mean_v = hn::Zero(d);
+    float sum = 0;
+    float mean = 0;
+    for (i = 0; i + lanes <= count; i += lanes) {
+      const auto e = exp_not_positive(d, hn::Sub(hn::LoadU(d, in + i), shift));
+      sum_v = hn::Add(sum_v, e);
+      mean_v = hn::MulAdd(e, hn::LoadU(d, weights + i), mean_v);
+    }
+    for (; i < count; ++i) {
+      const float e = hn::GetLane(exp_not_positive(one, hn::Set(one, in[i] - most)));
+      sum += e;
+      mean += e * weights[i];
+    }
+    if (count >= lanes) {
+      sum += hn::GetLane(hn::SumOfLanes(d, sum_v));
+      mean += hn::GetLane(hn::SumOfLanes(d, mean_v));
+    }
+    rows.out[row * rows.out_stride] = mean / sum;
+  }
+}
+
 // The sum of fn(x) over a row.
 template <typename Fn, typename Fn1>
 HWY_INLINE float sum_of(const float* in, int64_t count, const Fn& fn, const Fn1& fn1) {
@@ -217,6 +256,7 @@ HWY_AFTER_NAMESPACE();
 namespace pte::simd {
 
 HWY_EXPORT(softmax);
+HWY_EXPORT(softmax_mean);
 HWY_EXPORT(layer_norm);
 HWY_EXPORT(sum_rows);
 HWY_EXPORT(row_sums);
@@ -224,6 +264,10 @@ HWY_EXPORT(max_of_rows);
 HWY_EXPORT(sum_of_rows);
 
 void softmax(const Rows& rows, Isa isa) { PTE_SIMD_PICK(softmax, isa)(rows); }
+
+void softmax_mean(const Rows& rows, const float* weights, Isa isa) {
+  PTE_SIMD_PICK(softmax_mean, isa)(rows, weights);
+}
 
 void layer_norm(const Rows& rows, const float* weight, const float* bias, float epsilon, Isa isa) {
   PTE_SIMD_PICK(layer_norm, isa)(rows, weight, bias, epsilon);

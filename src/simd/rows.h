@@ -20,6 +20,10 @@ struct Rows {
 // e^(x - max) / sum, each row by itself. `out` may be `in`.
 void softmax(const Rows& rows, Isa isa = best_isa());
 
+// out[r * out_stride] = the sum of weights[i] * softmax(row r)[i]: what a distribution over `count`
+// values is on average, as in the decoding of YOLO's boxes.
+void softmax_mean(const Rows& rows, const float* weights, Isa isa = best_isa());
+
 // (x - mean) / sqrt(variance + epsilon) * weight + bias, each row by itself; weight and bias have
 // `count` elements or are null.
 void layer_norm(const Rows& rows, const float* weight, const float* bias, float epsilon,

@@ -39,6 +39,33 @@ TEST(Rows, SoftmaxSumsToOneAndFollowsTheDefinition) {
   }
 }
 
+TEST(Rows, SoftmaxMean) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const Isa isa : available_isas()) {
+    for (const int64_t count : {1, 3, 16, 17, 40}) {
+      std::vector<float> in = numbers(count * 2);
+      std::vector<float> weights;
+      for (int64_t i = 0; i < count; ++i) weights.push_back(static_cast<float>(i) - 1.5f);
+      float out[4] = {9, 9, 9, 9};
+      softmax_mean({in.data(), count, out, 3, 2, count}, weights.data(), isa);
+      for (int64_t row = 0; row < 2; ++row) {
+        std::vector<float> shares(static_cast<size_t>(count));
+        softmax({in.data() + row * count, count, shares.data(), count, 1, count}, isa);
+        double want = 0;
+        for (size_t i = 0; i < shares.size(); ++i) {
+          want += static_cast<double>(shares[i]) * static_cast<double>(weights[i]);
+        }
+        EXPECT_NEAR(out[row * 3], want, 1e-5) << isa_name(isa) << " " << count;
+      }
+      EXPECT_EQ(out[1], 9.0f);
+      in[0] = std::numeric_limits<float>::quiet_NaN();
+      std::fill(in.begin() + count, in.end(), -kInfinity);
+      softmax_mean({in.data(), count, out, 3, 2, count}, weights.data(), isa);
+      EXPECT_TRUE(std::isnan(out[0]) && std::isnan(out[3])) << isa_name(isa) << " " << count;
+    }
+  }
+}
+
 TEST(Rows, SoftmaxOfExtremes) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const Isa isa : available_isas()) {
