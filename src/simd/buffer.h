@@ -15,7 +15,7 @@ constexpr size_t kAlignment = 64;
 
 // Of the bytes that pack() of the kernels writes. Whoever makes a kernel write others for the same
 // weights counts up: files that were packed before are then packed anew.
-constexpr uint32_t kPackedLayout = 2;
+constexpr uint32_t kPackedLayout = 3;
 
 class Buffer {
  public:
