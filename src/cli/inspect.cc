@@ -86,7 +86,8 @@ Result<int> show_payload(const Flags& flags, const Context& context, const Inspe
 }
 
 Result<int> inspect_data(const Flags& flags, const Context& context, const MappedFile& file) {
-  if (flags.tree || flags.ir || flags.plan || flags.constants || flags.payload || !flags.graph.empty()) {
+  if (flags.tree || flags.ir || flags.plan || flags.constants || flags.payload ||
+      !flags.graph.empty()) {
     return invalid_argument("{}: a .ptd file holds data alone; there is no program to look into",
                             flags.file);
   }

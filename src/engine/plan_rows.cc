@@ -219,8 +219,7 @@ Result<bool> Planner::plan_pool(const Node* node) {
                   bytes            ? "int8 max"
                   : window.average ? "average"
                                    : "max",
-                  window.kernel_h,
-                  window.kernel_w),
+                  window.kernel_h, window.kernel_w),
       {in}, {out});
   for (size_t i = 1; i < node->results().size(); ++i) {
     const ir::TensorType& type = node->result(i)->tensor();

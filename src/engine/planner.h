@@ -196,9 +196,8 @@ class Planner {
   Result<bool> plan_byte_pair(const ir::Node* node, const TableGroup* table);
   Result<bool> plan_byte_mean(const ir::Node* node, const TableGroup* table);
   Result<bool> plan_dynamic_linear(const ir::Node* node);
-  Result<bool> byte_weights(const ir::Node* node, size_t bias_arg, size_t out_arg,
-                            int64_t channels, Tensor& weights, Tensor& bias,
-                            std::vector<float>& scales);
+  Result<bool> byte_weights(const ir::Node* node, size_t bias_arg, size_t out_arg, int64_t channels,
+                            Tensor& weights, Tensor& bias, std::vector<float>& scales);
   Result<bool> byte_kernel(const ir::Node* node, simd::QConv2dShape shape, size_t out_arg,
                            const TableGroup* table, const Tensor& weights, const Tensor& bias,
                            const std::vector<float>& scales);

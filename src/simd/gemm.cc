@@ -61,10 +61,9 @@ Result<Gemm> Gemm::unpacked(const Shape& shape, Isa isa) {
 }
 
 void Gemm::pack(const float* b, int64_t b_stride, bool transposed, std::byte* to) const {
-  pack_columns(*tiles_, shape_.n, shape_.k, reinterpret_cast<float*>(to),
-               [&](int64_t p, int64_t j) {
-                 return transposed ? b[j * b_stride + p] : b[p * b_stride + j];
-               });
+  pack_columns(
+      *tiles_, shape_.n, shape_.k, reinterpret_cast<float*>(to),
+      [&](int64_t p, int64_t j) { return transposed ? b[j * b_stride + p] : b[p * b_stride + j]; });
 }
 
 Result<Gemm> Gemm::from_packed(const Shape& shape, Buffer packed, Isa isa) {

@@ -23,8 +23,8 @@ Result<int64_t> linear_rows(ir::Module& module);
 // cat([a[0:k], a[k:n], b]) becomes cat([a, b]), when the slices are the whole of a.
 Result<int64_t> join_slices(ir::Module& module);
 
-// quantize(cat([a, b])) becomes cat([quantize(a), quantize(b)]), and so on for views, splits, nearest
-// resizing and maxima, where the values come from integers: what moves then moves bytes.
+// quantize(cat([a, b])) becomes cat([quantize(a), quantize(b)]), and so on for views, splits,
+// nearest resizing and maxima, where the values come from integers: what moves then moves bytes.
 Result<int64_t> hoist_quantize(ir::Module& module);
 
 }  // namespace pte::engine

@@ -23,8 +23,8 @@ using Values = std::vector<Value>;
 // A Python number that is known at import.
 using Scalar = std::variant<bool, int64_t, double>;
 
-// What the whole numbers of a quantized tensor stand for: (q - zero_point) × scale. They are int8 in
-// the graph; a quint8 tensor's are less by 128 there, and so is its zero point.
+// What the whole numbers of a quantized tensor stand for: (q - zero_point) × scale. They are int8
+// in the graph; a quint8 tensor's are less by 128 there, and so is its zero point.
 struct Quantization {
   double scale = 1;
   int64_t zero_point = 0;
