@@ -6,6 +6,7 @@
 
 #include "base/pages.h"
 #include "cli/command.h"
+#include "cli/engine_flags.h"
 #include "cli/inspect.h"
 #include "cli/output.h"
 #include "cli/plugins.h"
@@ -26,7 +27,8 @@ struct Flags {
   int threads = 1;
   double seconds = 2;
   bool winograd = true;
-  std::string packed_cache;
+  EngineFlags engine_flags;
+  bool tune = false;
   bool steps = false;
 };
 
@@ -106,7 +108,7 @@ void print_steps(const engine::Plan& plan, const std::vector<double>& times) {
 Result<int> bench(const Flags& flags, const Context& context) {
   const std::string& file = flags.inputs.file;
   const double begin = now();
-  if (flags.packed_cache.empty()) leave_step();
+  if (flags.engine_flags.packed_cache.empty()) leave_step();
   PTE_TRY(MappedFile mapped, MappedFile::open(file));
   if (program::is_bundle(mapped.bytes())) {
     PTE_TRY(program::Bundle bundle, program::read_bundle(mapped));
@@ -118,12 +120,16 @@ Result<int> bench(const Flags& flags, const Context& context) {
   if (method == nullptr) {
     return invalid_argument("{}: no method '{}'", file, flags.method);
   }
+  if (flags.tune && flags.engine_flags.packed_cache.empty()) {
+    return invalid_argument("--tune keeps what it measures in a folder: give --packed-cache DIR");
+  }
   engine::Options options;
   options.threads = flags.threads;
   options.reference_only = flags.engine == "reference";
   options.plan.winograd = flags.winograd;
-  options.packed_cache = flags.packed_cache;
-  options.lean = flags.packed_cache.empty();
+  apply(flags.engine_flags, options);
+  options.tune = flags.tune;
+  options.lean = flags.engine_flags.packed_cache.empty();
   PTE_TRY(options.reference.data, load_data(flags.data));
   PTE_TRY(options.reference.custom_ops, load_plugins(flags.plugins));
   PTE_TRY(const auto session, engine::Session::load(program, flags.method, options).at(file));
@@ -175,6 +181,9 @@ Result<int> bench(const Flags& flags, const Context& context) {
                                {"p99", quantile(times, 0.99)},
                                {"first", first},
                                {"load", load}}},
+                             {"pinned", flags.engine_flags.pinned},
+                             {"tuned", flags.tune},
+                             {"weights", packing_json(session->packing())},
                              {"memory_bytes", session->memory_bytes()},
                              {"peak_bytes", peak}};
     if (!steps.empty()) object["steps"] = steps_json(*plan, steps);
@@ -194,6 +203,9 @@ Result<int> bench(const Flags& flags, const Context& context) {
         session->threads(), session->threads() == 1 ? "" : "s");
   print("load {}, first run {}, arena {}, peak {}\n", time_text(load), time_text(first),
         human_bytes(session->memory_bytes()), human_bytes(peak));
+  if (const std::string text = packing_text(session->packing()); !text.empty()) {
+    print("{}\n", dim(text));
+  }
   if (plan == nullptr) {
     print("{}\n", dim(flags.engine == "reference"
                           ? std::string("reference interpreter")
@@ -234,8 +246,10 @@ void add_bench(Commands& commands) {
                     "Measure each step, too: its time, its share, its rate of the plain algorithm");
   command->add_flag("!--no-winograd", flags->winograd,
                     "Leave out the convolutions that round more than others");
-  command->add_option("--packed-cache", flags->packed_cache,
-                      "A folder that keeps packed weights for the next start");
+  add_engine_options(command, flags->engine_flags);
+  command->add_flag("--tune", flags->tune,
+                    "First measure the algorithms of each convolution, once for a folder "
+                    "(--tune --packed-cache ~/.cache/pte)");
   add_plugin_option(command, flags->plugins);
   commands.set_body(command, [&commands, flags] { return bench(*flags, commands.context()); });
 }

@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/testing.h"
@@ -58,6 +62,32 @@ TEST(Run, EnginesAgree) {
       pte({"run", kGolden + "program/add_xnnpack.pte", "--random", "3", "--engine", "fast"});
   EXPECT_NE(text.out.find("(engine, "), std::string::npos) << text.out;
   EXPECT_EQ(pte({"run", kGolden + "program/add_xnnpack.pte", "--engine", "warp"}).code, 2);
+}
+
+TEST(Bench, KeepsWeightsAndChoicesInAFolder) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / fmt::format("pte_bench_{}", ::getpid());
+  std::filesystem::remove_all(folder);
+  const std::string file = kGolden + "program/conv_relu6_portable.pte";
+  const auto bench = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> args{"bench", file, "--seconds", "0", "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    const auto outcome = pte(args);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  };
+  EXPECT_EQ(bench({})["weights"]["mapped"], 0);
+  const auto first = bench({"--packed-cache", folder.string(), "--tune", "--pin"});
+  EXPECT_GT(first["weights"]["packed"], 0);
+  EXPECT_EQ(first["tuned"], true);
+  EXPECT_EQ(first["pinned"], true);
+  const auto second = bench({"--packed-cache", folder.string()});
+  EXPECT_EQ(second["weights"]["packed"], 0);
+  EXPECT_GT(second["weights"]["mapped"], 0);
+  const auto plan = pte({"inspect", file, "--plan", "--json", "--packed-cache", folder.string()});
+  EXPECT_NE(plan.out.find(" tuned"), std::string::npos) << plan.out;
+  EXPECT_EQ(pte({"bench", file, "--tune"}).code, 1);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(InspectPlan, NamesStepsAndKernels) {

@@ -1,5 +1,6 @@
 // `pte inspect`: what is in a program.
 #include "cli/inspect.h"
+#include "cli/engine_flags.h"
 
 #include "cli/output.h"
 #include "inspect/drawing.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct Flags {
   std::string file, graph, output, method;
+  EngineFlags engine_flags;
   bool tree = false, ir = false, constants = false, plan = false;
   std::optional<size_t> payload;
 };
@@ -118,7 +120,7 @@ Result<int> inspect_file(const Flags& flags, const Context& context) {
   if (!flags.graph.empty()) PTE_CHECK(write_graph(flags, inspected));
   if (flags.plan) {
     PTE_TRY(const program::Method* method, find_method(inspected, flags.method));
-    return show_plan(inspected, *method, context);
+    return show_plan(inspected, *method, context, flags.engine_flags.packed_cache);
   }
   if (flags.ir) {
     const std::string text = inspect::ir_text(inspected.program, flags.file);
@@ -153,6 +155,7 @@ void add_inspect(Commands& commands) {
   command->add_flag("--constants", flags->constants, "Every constant, largest first");
   command->add_flag("--ir", flags->ir, "The graph as text");
   command->add_flag("--plan", flags->plan, "What the engine does at each inference, step by step");
+  add_packed_cache_option(command, flags->engine_flags);
   command->add_option("--graph", flags->graph, "Draw the graph into this .svg or .dot file");
   command->add_option("--payload", flags->payload, "Everything in delegate N, counted from 0");
   command->add_option("--output", flags->output, "With --payload: write its bytes to this file");

@@ -28,7 +28,7 @@ nlohmann::json inspect_json(const Inspected& inspected);
 
 // What the engine would do at each inference of a method: steps, kernels, the arena.
 Result<int> show_plan(const Inspected& inspected, const program::Method& method,
-                      const Context& context);
+                      const Context& context, const std::string& packed_cache);
 
 // "1x3x224x224"
 std::string sizes_text(const Sizes& sizes);

@@ -43,11 +43,14 @@ nlohmann::json plan_json(const engine::Session& session) {
 }  // namespace
 
 Result<int> show_plan(const Inspected& inspected, const program::Method& method,
-                      const Context& context) {
+                      const Context& context, const std::string& packed_cache) {
   // The file outlives the session; the program is shared with nobody.
   const std::shared_ptr<const program::Program> program(std::shared_ptr<const program::Program>(),
                                                         &inspected.program);
-  PTE_TRY(const auto session, engine::Session::load(program, method.name).at(inspected.path));
+  engine::Options options;
+  options.packed_cache = packed_cache;
+  PTE_TRY(const auto session,
+          engine::Session::load(program, method.name, options).at(inspected.path));
   if (session->plan() == nullptr) {
     if (context.json) {
       print_json({{"file", inspected.path},

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/engine_flags.h"
 #include "cli/import_flags.h"
 #include "cli/load_model.h"
 #include "cli/output.h"
@@ -28,6 +29,7 @@ struct Flags {
   ImportFlags import;
   std::string format = "npy";
   std::string engine = "fast";
+  EngineFlags engine_flags;
   int threads = 0;
   double timeout = 0;
 };
@@ -180,6 +182,7 @@ Result<int> run_program(const Flags& flags, const Context& context) {
   engine::Options options;
   options.reference_only = flags.engine == "reference";
   options.threads = flags.threads;
+  apply(flags.engine_flags, options);
   options.reference.pool = &pool;
   options.reference.cancel = watchdog.cancel();
   PTE_TRY(options.reference.data, load_data(flags.data));
@@ -209,6 +212,7 @@ Result<int> run_program(const Flags& flags, const Context& context) {
     nlohmann::json answer = {{"file", file},
                              {"method", flags.method},
                              {"engine", session->plan() == nullptr ? "reference" : "fast"},
+                             {"weights", packing_json(session->packing())},
                              {"milliseconds", {{"load", load_time}, {"run", run_time}}}};
     if (flags.inputs.calls == 1) {
       answer["outputs"] = std::move(calls[0]["outputs"]);
@@ -260,6 +264,7 @@ void add_run(Commands& commands) {
       ->capture_default_str();
   command->add_option("--threads", flags->threads, "Threads; 0 = one per core")
       ->capture_default_str();
+  add_engine_options(command, flags->engine_flags);
   command->add_option("--timeout", flags->timeout, "Stop after so many seconds; 0 = never")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
