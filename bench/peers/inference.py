@@ -45,6 +45,7 @@ def eager(name):
         torch.manual_seed(0)
         return models.DeepEpiCnn().eval()
     if name.startswith("pe_core"):
+        plain_flags()
         return zoo_models.perception_encoder("tiny_patch16_384")
     if name.startswith("yolo"):
         model = zoo_models.detector(name)
@@ -52,6 +53,18 @@ def eager(name):
         model.model[-1].format = "torchscript"
         return model.eval()
     return zoo_models.classifier(name)
+
+
+def plain_flags():
+    """Tracing makes is_causal a tensor, which attention does not take."""
+    from torch.nn import functional
+
+    attention = functional.scaled_dot_product_attention
+
+    def with_flag(*args, is_causal=False, **others):
+        return attention(*args, is_causal=bool(is_causal), **others)
+
+    functional.scaled_dot_product_attention = with_flag
 
 
 def make(name, folder):
@@ -72,11 +85,13 @@ def make(name, folder):
         torch.onnx.export(model, (x,), folder / "model.onnx", dynamo=False, opset_version=17)
         torch.jit.trace(model, x, check_trace=False).save(folder / "traced.pt")
     tools = ROOT / ".venv-peers/bin"
+    # The package's own start script wants PyTorch; the program in it does not.
+    pnnx = next((ROOT / ".venv-peers").glob("lib/python*/site-packages/pnnx/pnnx"))
     shape = "[" + ",".join(map(str, MODELS[name])) + "]"
     for command in (
         [tools / "mnnconvert", "-f", "ONNX", "--modelFile", "model.onnx", "--MNNModel", "model.mnn",
          "--bizCode", "bench"],
-        [tools / "pnnx", "traced.pt", f"inputshape={shape}", "fp16=0"],
+        [pnnx, "traced.pt", f"inputshape={shape}", "fp16=0"],
     ):  # fmt: skip
         done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True)
         if done.returncode != 0:

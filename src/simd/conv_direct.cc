@@ -37,7 +37,7 @@ class DirectConv final : public Conv2dImpl {
         s.input_nchw || s.pad_top != 0 || s.pad_left != 0 || s.pad_bottom != 0 || s.pad_right != 0;
     // Pixels that far apart fall on the same sets of the first cache: a copy spreads them.
     copied_pixel_ = s.in_channels;
-    if (s.in_channels % kConflict == 0 && s.stride_w == 1) {
+    if (s.in_channels * s.stride_w % kConflict == 0) {
       copied_pixel_ += kSpread;
       copies_ = copies_ || columns_ > tiles_.panel_width;
     }
@@ -96,7 +96,10 @@ class DirectConv final : public Conv2dImpl {
 void DirectConv::plan() {
   if (geometry_.n == 0) return;
   const int64_t row_floats = padded_width() * copied_pixel_;
-  const int64_t fitting = (kBandFloats / row_floats - reach_h()) / geometry_.stride_h + 1;
+  // Weights larger than a band are what a pass over the image waits for: few passes then.
+  const int64_t weights = geometry_.groups * group_floats();
+  const int64_t band_floats = weights > 4 * kBandFloats ? 2 * kBandFloats : kBandFloats;
+  const int64_t fitting = (band_floats / row_floats - reach_h()) / geometry_.stride_h + 1;
   // Enough pixels that the weights, read once for each band, are worth it.
   const int64_t worthwhile = ceil_div(8 * tiles_.max_rows, out_w_);
   band_rows_ =
