@@ -8,7 +8,8 @@
 Every engine loads the same random weights, batch 1, fp32, and stays loaded in a process of its own.
 A round lets each of them run for a little, one after the other, so that all see the same machine;
 a figure is the median of the rounds' medians, in milliseconds. One thread means one core (taskset).
-`ptekit` runs the official exporter's XNNPACK file, `portable` a portable file of the same model.
+`ptekit` runs the official exporter's XNNPACK file, `portable` a portable file of the same model, `avx2`
+the first with kernels of that instruction set.
 The models are made once, in --folder; yolo needs ultralytics and pe_core timm in the environment.
 """
 
@@ -31,8 +32,8 @@ MODELS = {
     "resnet50": (1, 3, 224, 224),
     "deep_epi_cnn": (1, 1, 750),
 }
-ENGINES = ["ptekit", "portable", "executorch", "ort", "openvino", "ncnn", "mnn"]
-OURS = {"ptekit", "portable"}
+ENGINES = ["ptekit", "portable", "avx2", "executorch", "ort", "openvino", "ncnn", "mnn"]
+OURS = {"ptekit", "portable", "avx2"}
 
 
 def eager(name):
@@ -236,7 +237,8 @@ class Peer:
 class Ours:
     def __init__(self, engine, folder, threads, pte):
         file = folder / ("portable.pte" if engine == "portable" else "xnnpack.pte")
-        self.command = pinned([pte, "bench", file, "--threads", threads, "--json"], threads)
+        isa = ["--isa", engine] if engine == "avx2" else []
+        self.command = pinned([pte, "bench", file, "--threads", threads, "--json", *isa], threads)
 
     def run(self, seconds):
         command = [*self.command, "--seconds", str(seconds)]

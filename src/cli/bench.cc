@@ -14,6 +14,7 @@
 #include "engine/session.h"
 #include "program/bundle.h"
 #include "program/reader.h"
+#include "simd/isa.h"
 
 namespace pte::cli {
 namespace {
@@ -30,6 +31,7 @@ struct Flags {
   EngineFlags engine_flags;
   bool tune = false;
   bool steps = false;
+  std::string isa;
 };
 
 double now() {
@@ -127,6 +129,9 @@ Result<int> bench(const Flags& flags, const Context& context) {
   options.threads = flags.threads;
   options.reference_only = flags.engine == "reference";
   options.plan.winograd = flags.winograd;
+  if (!flags.isa.empty()) {
+    PTE_TRY(options.plan.isa, simd::parse_isa(flags.isa));
+  }
   apply(flags.engine_flags, options);
   options.tune = flags.tune;
   options.lean = flags.engine_flags.packed_cache.empty();
@@ -173,6 +178,7 @@ Result<int> bench(const Flags& flags, const Context& context) {
                              {"method", flags.method},
                              {"engine", plan == nullptr ? "reference" : "fast"},
                              {"threads", session->threads()},
+                             {"isa", simd::isa_name(options.plan.isa)},
                              {"runs", times.size()},
                              {"milliseconds",
                               {{"median", quantile(times, 0.5)},
@@ -242,6 +248,13 @@ void add_bench(Commands& commands) {
   command->add_option("--seconds", flags->seconds, "Measure for so long")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
+  command
+      ->add_option("--isa", flags->isa,
+                   "The instruction set of the kernels (--isa avx2); default: the machine's best")
+      ->check([](const std::string& name) {
+        const auto isa = simd::parse_isa(name);
+        return isa ? std::string() : isa.error().message;
+      });
   command->add_flag("--steps", flags->steps,
                     "Measure each step, too: its time, its share, its rate of the plain algorithm");
   command->add_flag("!--no-winograd", flags->winograd,

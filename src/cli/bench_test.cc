@@ -29,6 +29,10 @@ TEST(Bench, GivesTheTimesInOrder) {
   EXPECT_EQ(json["engine"], "fast");
   EXPECT_EQ(json["reference_steps"], 0);
   EXPECT_FALSE(json.contains("steps"));
+  const std::string isa = json["isa"];
+  const std::string file = kGolden + "program/conv_relu6_xnnpack.pte";
+  EXPECT_EQ(pte({"bench", file, "--seconds", "0", "--isa", isa}).code, 0);
+  EXPECT_EQ(pte({"bench", file, "--seconds", "0", "--isa", "abacus"}).code, 2);
 }
 
 TEST(Bench, GivesTheTimeOfEachStep) {
