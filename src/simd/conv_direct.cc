@@ -154,6 +154,8 @@ void DirectConv::copy_band(const float* image, int64_t pixel, int64_t first, int
           for (int64_t x = 0; x < inside; ++x) row[x * target + c] = from[c * plane + x];
         }
       }
+    } else if (inside == 0) {
+      // An image without columns may have no memory.
     } else if (pixel == target) {
       std::memcpy(row, image + y * s.w * pixel, bytes(inside * channels));
     } else {
