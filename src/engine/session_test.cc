@@ -389,6 +389,14 @@ TEST(Session, MeanOfADistribution) {
   EXPECT_EQ(kernels.find("conv"), std::string::npos) << kernels;
 }
 
+TEST(Session, ElementwiseCallsOfNothing) {
+  check(R"(func forward(%x: float32[0,3], %y: float32[3], %z: float32[4,0], %w: float32[0]) {
+    %a: float32[0,3] = aten.add.Tensor(%x, %y)
+    %b: float32[4,0] = aten.mul.Tensor(%z, %w)
+    return %a, %b
+  })");
+}
+
 // Channels of pixels times one number each: rows too short to be done one by one.
 TEST(Session, GatesOfFewChannels) {
   check(

@@ -80,8 +80,9 @@ class ElementwiseStep : public Step {
   // for each of them is repeated beforehand.
   void repeat_rows() {
     const size_t last = loops_.sizes.size() - 1;
-    if (columns_ >= kShortRow || last == 0) return;
+    if (columns_ == 0 || columns_ >= kShortRow || last == 0) return;
     const int64_t rows = loops_.sizes[last - 1];
+    if (rows < 2) return;
     std::vector<size_t> repeated;
     for (size_t i = 0; i < loops_.strides.size(); ++i) {
       const Strides& strides = loops_.strides[i];

@@ -199,7 +199,9 @@ class WinogradConv final : public Conv2dImpl {
 }  // namespace
 
 WinogradLine winograd_line(const Conv2dShape& s, ConvAlgorithm algorithm) {
-  if (s.groups != 1 || s.input_nchw || s.dilation_h != 1 || s.dilation_w != 1) {
+  // An image without pixels may have no memory to take tiles from.
+  if (s.groups != 1 || s.input_nchw || s.dilation_h != 1 || s.dilation_w != 1 || s.h == 0 ||
+      s.w == 0) {
     return WinogradLine::kOne;
   }
   const bool square = s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == s.stride_w;
