@@ -446,6 +446,7 @@ void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count,
 void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count, int32_t zero_point,
                   std::byte* out) {
   auto* to = reinterpret_cast<Input*>(out);
+  if (rows == 0) return;  // there may be no memory to walk in
   if (stride == count) {
     count *= rows;
     rows = 1;
