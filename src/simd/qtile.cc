@@ -424,6 +424,7 @@ void extremes(const float* in, int64_t count, float* least, float* most) {
 void prepare_rows(const int8_t* in, int64_t stride, int64_t rows, int64_t count, int32_t,
                   std::byte* out) {
   const __m512i top = _mm512_set1_epi8(static_cast<char>(-128));
+  if (rows == 0) return;  // there may be no memory to walk in
   if (stride == count) {
     count *= rows;
     rows = 1;
