@@ -214,7 +214,7 @@ class QDirect final : public QConv2dImpl {
     const int64_t left = std::min(s.pad_left, width);
     const int64_t inside = std::clamp<int64_t>(width - left, 0, s.w);
     if (s.w == 1 && width == 1 && s.pad_top + s.pad_left == 0 && s.stride_h == 1 &&
-        s.kernel_h == 1) {
+        s.kernel_h == 1 && first + rows <= s.h) {
       tiles_.prepare(image + first * pixel, pixel, rows, channels, shape_.input_zero_point, to);
       return;
     }
