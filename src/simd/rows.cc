@@ -46,6 +46,21 @@ HWY_INLINE hn::Vec<DF> exp_not_positive(DF d, hn::Vec<DF> x) {
   return hn::IfThenElse(hn::Eq(x, x), kept, x);
 }
 
+// The maximum of a row; -inf of none.
+HWY_INLINE float largest_of(const float* in, int64_t count) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  float most = -std::numeric_limits<float>::infinity();
+  int64_t i = 0;
+  if (count >= lanes) {
+    auto most_v = hn::LoadU(d, in);
+    for (i = lanes; i + lanes <= count; i += lanes) most_v = hn::Max(most_v, hn::LoadU(d, in + i));
+    most = hn::GetLane(hn::MaxOfLanes(d, most_v));
+  }
+  for (; i < count; ++i) most = std::max(most, in[i]);
+  return most;
+}
+
 void softmax(const Rows& rows) {
   const D d;
   const D1 one;
@@ -54,15 +69,8 @@ void softmax(const Rows& rows) {
   for (int64_t row = 0; row < rows.rows; ++row) {
     const float* in = rows.in + row * rows.in_stride;
     float* out = rows.out + row * rows.out_stride;
-    float most = -std::numeric_limits<float>::infinity();
+    const float most = largest_of(in, count);
     int64_t i = 0;
-    if (count >= lanes) {
-      auto most_v = hn::LoadU(d, in);
-      for (i = lanes; i + lanes <= count; i += lanes)
-        most_v = hn::Max(most_v, hn::LoadU(d, in + i));
-      most = hn::GetLane(hn::MaxOfLanes(d, most_v));
-    }
-    for (; i < count; ++i) most = std::max(most, in[i]);
     const auto shift = hn::Set(d, most);
     auto sum_v = hn::Zero(d);
     float sum = 0;
@@ -93,15 +101,8 @@ void softmax_mean(const Rows& rows, const float* weights) {
   const int64_t count = rows.count;
   for (int64_t row = 0; row < rows.rows; ++row) {
     const float* in = rows.in + row * rows.in_stride;
-    float most = -std::numeric_limits<float>::infinity();
+    const float most = largest_of(in, count);
     int64_t i = 0;
-    if (count >= lanes) {
-      auto most_v = hn::LoadU(d, in);
-      for (i = lanes; i + lanes <= count; i += lanes)
-        most_v = hn::Max(most_v, hn::LoadU(d, in + i));
-      most = hn::GetLane(hn::MaxOfLanes(d, most_v));
-    }
-    for (; i < count; ++i) most = std::max(most, in[i]);
     const auto shift = hn::Set(d, most);
     auto sum_v = hn::Zero(d);
     auto mean_v = hn::Zero(d);
